@@ -1,0 +1,58 @@
+//! Operation type `ecs`: a container on Amazon ECS, a process on a laptop.
+//!
+//! On AWS it is `ecs:runTask.sync`; its result is `{exit_code, task_arn}`, or what the container left at `$BUNSUI_OUTPUT`.
+//! Here it is a process of `local.command`, or a container of `local.image`, with the same environment and the same result.
+//! Deliberately does not ask AWS anything yet: that is `preflight`, `stop` and `logs`.
+
+mod child;
+mod container;
+mod explain;
+mod keys;
+mod local;
+mod output;
+mod permissions;
+mod states;
+
+use bunsui_plugin_sdk::{
+    ExplainRequest, Explanation, Fragment, Host, LocalTask, OperationType, PermissionsRequest, PluginError,
+    Statement, StatesRequest, TaskFailure, export_plugin, schema,
+};
+use serde_json::Value as Json;
+
+export_plugin! { name: "ecs", version: env!("CARGO_PKG_VERSION"), operation_types: [Ecs] }
+
+struct Ecs;
+
+impl OperationType for Ecs {
+    fn name(&self) -> &'static str {
+        "ecs"
+    }
+
+    fn summary(&self) -> &'static str {
+        "a container on Amazon ECS; here a process or a container"
+    }
+
+    fn schema(&self) -> Json {
+        schema::of::<keys::Keys>()
+    }
+
+    fn has_run_local(&self) -> bool {
+        true
+    }
+
+    fn states(&self, request: &StatesRequest) -> Result<Fragment, PluginError> {
+        states::states(request)
+    }
+
+    fn permissions(&self, request: &PermissionsRequest) -> Result<Vec<Statement>, PluginError> {
+        Ok(permissions::permissions(request))
+    }
+
+    fn run_local(&self, task: &LocalTask, host: &Host<'_>) -> Result<Json, TaskFailure> {
+        local::run(task, host)
+    }
+
+    fn explain(&self, request: &ExplainRequest) -> Option<Explanation> {
+        explain::explain(&request.error, &request.cause)
+    }
+}

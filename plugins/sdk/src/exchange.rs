@@ -1,0 +1,318 @@
+//! Requests and replies, as they cross in JSON.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+use std::path::PathBuf;
+
+/// What a plugin says of itself.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Declaration {
+    /// The plugin's name.
+    pub name: String,
+    /// The plugin's version.
+    pub version: String,
+    /// At least one.
+    pub operation_types: Vec<OperationTypeDeclaration>,
+}
+
+/// What a plugin says of one operation type.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct OperationTypeDeclaration {
+    /// What `type = "…"` says.
+    pub name: String,
+    /// One line.
+    pub summary: String,
+    /// JSON Schema of its keys.
+    pub schema: Json,
+    /// Whether `check` has something to say.
+    #[serde(default)]
+    pub has_check: bool,
+    /// Whether `run_local` is there.
+    #[serde(default)]
+    pub has_run_local: bool,
+}
+
+/// Of [`OperationType::check`](crate::OperationType::check).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CheckRequest {
+    /// The operation's name.
+    pub operation: String,
+    /// Its keys, as written.
+    pub keys: Json,
+}
+
+/// Something wrong, or odd, about an operation's keys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Error or warning.
+    pub severity: Severity,
+    /// JSON pointer into the keys: `/local/command/0`; empty for the operation as a whole.
+    pub pointer: String,
+    /// Lower case, no full stop, values in backticks.
+    pub message: String,
+    /// What the reader can do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+}
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// The file is refused.
+    Error,
+    /// The reader should look.
+    Warning,
+}
+
+impl Finding {
+    /// An error at `pointer`.
+    pub fn error(pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Error, pointer: pointer.into(), message: message.into(), help: None }
+    }
+
+    /// A warning at `pointer`.
+    pub fn warning(pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(pointer, message) }
+    }
+
+    /// Says what the reader can do.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// Of [`OperationType::states`](crate::OperationType::states).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StatesRequest {
+    /// The job.
+    pub job: String,
+    /// The operation's name.
+    pub operation: String,
+    /// Its keys, references already `{% … %}`.
+    pub keys: Json,
+}
+
+/// The states of one operation, under names of the plugin's own. The last has `"End": true`; its output is the
+/// operation's result. The host adds TimeoutSeconds, and replaces Retry by the user's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Fragment {
+    /// The first state's name.
+    pub start_at: String,
+    /// Name to state, in order.
+    pub states: Map<String, Json>,
+}
+
+/// Of [`OperationType::permissions`](crate::OperationType::permissions).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PermissionsRequest {
+    /// The job.
+    pub job: String,
+    /// The operation's name.
+    pub operation: String,
+    /// Its keys, references already `{% … %}`.
+    pub keys: Json,
+    /// `aws`, `aws-cn`, `aws-us-gov`.
+    pub partition: String,
+    /// The Region.
+    pub region: String,
+    /// The account.
+    pub account: String,
+    /// The bucket of outputs.
+    pub bucket: String,
+}
+
+/// An IAM statement that allows something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Statement {
+    /// `lambda:InvokeFunction`
+    pub actions: Vec<String>,
+    /// ARNs.
+    pub resources: Vec<String>,
+    /// An IAM condition block.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<Json>,
+}
+
+/// How to reach AWS: what the host's own clients use.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Aws {
+    /// The Region.
+    pub region: Option<String>,
+    /// Named profile.
+    pub profile: Option<String>,
+    /// Role to assume.
+    pub role: Option<String>,
+    /// Where every service is, instead of AWS.
+    pub endpoint_url: Option<String>,
+}
+
+/// Of [`OperationType::preflight`](crate::OperationType::preflight).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PreflightRequest {
+    /// The job.
+    pub job: String,
+    /// The operation's name.
+    pub operation: String,
+    /// Its keys, references already `{% … %}`.
+    pub keys: Json,
+    /// How to reach AWS.
+    pub aws: Aws,
+}
+
+/// One try of one Task state, to be done here.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LocalTask {
+    /// The operation's keys; `local` is among them as written.
+    pub keys: Json,
+    /// The plugin's own name of the state.
+    pub state: String,
+    /// Its evaluated Arguments.
+    pub arguments: Json,
+    /// The pipeline file's folder: working directory of processes, base of relative paths.
+    pub directory: PathBuf,
+    /// `s3://local/KEY` is the file `KEY` below this folder.
+    pub objects: PathBuf,
+    /// The session's id.
+    pub session: String,
+    /// The job.
+    pub job: String,
+    /// The operation's name.
+    pub operation: String,
+    /// The job's attempt, from 1.
+    pub attempt: u32,
+    /// The task's try, from 1.
+    pub try_number: u32,
+    /// How long the state may take, if it says so; bunsui ends the task then.
+    #[serde(default)]
+    pub timeout_seconds: Option<u64>,
+}
+
+impl LocalTask {
+    /// The operation's `local` key, or one of its members.
+    pub fn local(&self, member: &str) -> Option<&Json> {
+        self.keys.get("local")?.get(member)
+    }
+}
+
+/// Why a task failed, as Step Functions would have it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskFailure {
+    /// The error's name: what `retry.on` and Catch compare.
+    pub error: String,
+    /// What the service would say; often JSON.
+    pub cause: String,
+}
+
+impl TaskFailure {
+    /// A failure.
+    pub fn new(error: impl Into<String>, cause: impl Into<String>) -> Self {
+        Self { error: error.into(), cause: cause.into() }
+    }
+}
+
+/// Of [`OperationType::stop`](crate::OperationType::stop).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StopRequest {
+    /// The operation's keys.
+    pub keys: Json,
+    /// The stopped execution.
+    pub execution_arn: String,
+    /// What the state's submission returned, where it is known.
+    pub submitted: Option<Json>,
+    /// How to reach AWS.
+    pub aws: Aws,
+}
+
+/// What a stop did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StopReport {
+    /// What was ended.
+    pub ended: Vec<String>,
+    /// What may still run, and why.
+    pub left: Vec<String>,
+}
+
+/// Of [`OperationType::explain`](crate::OperationType::explain).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ExplainRequest {
+    /// The operation's keys.
+    pub keys: Json,
+    /// The error's name.
+    pub error: String,
+    /// Its cause.
+    pub cause: String,
+}
+
+/// What an error means.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// One line: what happened.
+    pub summary: String,
+    /// The cause, made readable; several lines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// Whether trying again can help; none: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recoverable: Option<bool>,
+    /// What to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+}
+
+/// Of [`OperationType::logs`](crate::OperationType::logs).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LogsRequest {
+    /// The operation's keys.
+    pub keys: Json,
+    /// What the state returned or its submission said, where it is known.
+    pub submitted: Option<Json>,
+}
+
+/// A place in CloudWatch Logs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogSource {
+    /// Log group.
+    pub group: String,
+    /// Streams that begin so; all, where it is empty.
+    pub stream_prefix: String,
+}
+
+/// A call could not be answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PluginError {
+    /// Lower case, no full stop.
+    pub message: String,
+    /// JSON pointer into the keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pointer: Option<String>,
+    /// A code of the plugin's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// What the reader can do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+}
+
+impl PluginError {
+    /// An error.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), pointer: None, code: None, help: None }
+    }
+
+    /// Says which key is meant.
+    #[must_use]
+    pub fn at(mut self, pointer: impl Into<String>) -> Self {
+        self.pointer = Some(pointer.into());
+        self
+    }
+
+    /// Says what the reader can do.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}

@@ -1,0 +1,213 @@
+//! Log lines of operations: JSON Lines below `logs/`, one file an operation and attempt.
+
+use crate::plugin::LogLine;
+use crate::runner::Redaction;
+use crate::runner::port::{StoreError, logs_key};
+use crate::session::SessionId;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Last lines kept in memory, for whoever explains a failure.
+const LAST_LINES: usize = 10;
+
+/// One stored line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LogRecord {
+    /// RFC 3339, UTC, milliseconds.
+    pub ts: String,
+    /// `debug`, `info`, `warn`, `error`.
+    pub level: String,
+    /// The session.
+    pub session_id: String,
+    /// The job key.
+    pub job_id: String,
+    /// The operation.
+    pub operation: String,
+    /// The job's attempt, from 1.
+    pub attempt: u32,
+    /// The task's try, from 1.
+    #[serde(rename = "try")]
+    pub try_number: u32,
+    /// The line.
+    pub message: String,
+    /// More, where the operation says more.
+    #[serde(default)]
+    pub fields: serde_json::Map<String, Json>,
+}
+
+/// Writes the lines of one operation of one attempt; the file is made by the first line.
+#[derive(Debug)]
+pub(super) struct LogWriter {
+    path: PathBuf,
+    file: Option<BufWriter<File>>,
+    template: LogRecord,
+    redaction: Arc<Redaction>,
+    last: VecDeque<String>,
+    /// The first error of writing: told once, since the operation itself goes on.
+    failed: bool,
+}
+
+impl LogWriter {
+    pub(super) fn new(
+        objects: &Path,
+        session: &SessionId,
+        job_key: &str,
+        operation: &str,
+        attempt: u32,
+        redaction: Arc<Redaction>,
+    ) -> Self {
+        let path =
+            objects.join(logs_key(session)).join(job_key).join(format!("{operation}.{attempt}-1.jsonl"));
+        let template = LogRecord {
+            ts: String::new(),
+            level: String::new(),
+            session_id: session.to_string(),
+            job_id: job_key.to_owned(),
+            operation: operation.to_owned(),
+            attempt,
+            try_number: 1,
+            message: String::new(),
+            fields: serde_json::Map::new(),
+        };
+        Self { path, file: None, template, redaction, last: VecDeque::new(), failed: false }
+    }
+
+    pub(super) fn begin_try(&mut self, try_number: u32) {
+        self.template.try_number = try_number;
+        self.last.clear();
+    }
+
+    pub(super) fn write(&mut self, line: LogLine, now: Timestamp) {
+        let record = LogRecord {
+            ts: format!("{now:.3}"),
+            level: line.level,
+            message: self.redaction.text(&line.message).into_owned(),
+            fields: match self.redaction.value(Json::Object(line.fields)) {
+                Json::Object(fields) => fields,
+                _ => serde_json::Map::new(),
+            },
+            ..self.template.clone()
+        };
+        if let Err(error) = self.put(&record)
+            && !std::mem::replace(&mut self.failed, true)
+        {
+            self.say_lost(&error);
+        }
+        if self.last.len() == LAST_LINES {
+            self.last.pop_front();
+        }
+        self.last.push_back(record.message);
+    }
+
+    fn say_lost(&self, error: &std::io::Error) {
+        let LogRecord { job_id, operation, .. } = &self.template;
+        let path = self.path.display();
+        tracing::error!("log lines of {job_id}/{operation} are lost: `{path}` cannot be written: {error}");
+    }
+
+    fn put(&mut self, record: &LogRecord) -> std::io::Result<()> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => {
+                if let Some(folder) = self.path.parent() {
+                    std::fs::create_dir_all(folder)?;
+                }
+                let file = File::options().create(true).append(true).open(&self.path)?;
+                none.insert(BufWriter::new(file))
+            }
+        };
+        serde_json::to_writer(&mut *file, record)?;
+        file.write_all(b"\n")
+    }
+
+    /// Hands what is buffered to the file, so that a reader sees it and a crash keeps it.
+    pub(super) fn flush(&mut self) {
+        if let Some(file) = &mut self.file
+            && let Err(error) = file.flush()
+            && !std::mem::replace(&mut self.failed, true)
+        {
+            self.say_lost(&error);
+        }
+    }
+
+    pub(super) fn last_lines(&self) -> Vec<String> {
+        self.last.iter().cloned().collect()
+    }
+}
+
+/// Which lines to read.
+#[derive(Debug, Clone, Default)]
+pub struct LogFilter {
+    /// Of one job key.
+    pub job: Option<String>,
+    /// Of one operation.
+    pub operation: Option<String>,
+    /// At least as bad as this.
+    pub level: Option<String>,
+}
+
+/// Reads a session's lines, ordered by time; lines that are no JSON (a crash cut them off) are passed over.
+pub fn read_logs(
+    objects: &Path,
+    session: &SessionId,
+    filter: &LogFilter,
+) -> Result<Vec<LogRecord>, StoreError> {
+    let mut records = Vec::new();
+    let root = objects.join(logs_key(session));
+    for job in sorted_entries(&root)? {
+        let is_wanted = filter
+            .job
+            .as_ref()
+            .is_none_or(|wanted| job.file_name().is_some_and(|name| name == wanted.as_str()));
+        if !is_wanted {
+            continue;
+        }
+        for file in sorted_entries(&job)? {
+            read_file(&file, filter, &mut records)?;
+        }
+    }
+    records.sort_by(|a: &LogRecord, b: &LogRecord| a.ts.cmp(&b.ts));
+    Ok(records)
+}
+
+fn read_file(path: &Path, filter: &LogFilter, records: &mut Vec<LogRecord>) -> Result<(), StoreError> {
+    let file = File::open(path).map_err(|error| unusable(path, &error))?;
+    for line in BufReader::new(file).lines() {
+        let line = line.map_err(|error| unusable(path, &error))?;
+        let Ok(record) = serde_json::from_str::<LogRecord>(&line) else { continue };
+        let has_operation = filter.operation.as_ref().is_none_or(|wanted| record.operation == *wanted);
+        let has_level = filter.level.as_ref().is_none_or(|least| rank(&record.level) >= rank(least));
+        if has_operation && has_level {
+            records.push(record);
+        }
+    }
+    Ok(())
+}
+
+fn rank(level: &str) -> usize {
+    ["debug", "info", "warn", "error"].iter().position(|known| *known == level).unwrap_or(1)
+}
+
+fn sorted_entries(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(unusable(folder, &error)),
+    };
+    let mut paths: Vec<PathBuf> = entries
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()
+        .map_err(|error| unusable(folder, &error))?;
+    paths.sort();
+    Ok(paths)
+}
+
+fn unusable(path: &Path, error: &std::io::Error) -> StoreError {
+    StoreError::Unusable { place: path.display().to_string(), message: error.to_string(), help: None }
+}

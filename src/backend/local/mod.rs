@@ -1,0 +1,27 @@
+//! This machine: sessions in SQLite, objects in files, executions by the interpreter.
+//!
+//! Takes: the state folder of the settings. Gives: the runner's [`SessionStore`](crate::runner::port::SessionStore),
+//! [`ObjectStore`](crate::runner::port::ObjectStore) and [`Engine`](crate::runner::port::Engine).
+//! Deliberately does not: touch a network or an AWS SDK.
+
+mod engine;
+mod log;
+mod objects;
+mod runnable;
+mod store;
+
+pub use engine::LocalEngine;
+pub use log::{LogFilter, LogRecord, read_logs};
+pub use objects::FileObjects;
+pub use runnable::check_runnable;
+pub use store::SqliteStore;
+
+use std::path::{Path, PathBuf};
+
+/// The bucket of `s3://local/KEY`: where local operations leave objects.
+pub const LOCAL_BUCKET: &str = "local";
+
+/// The folder of objects below a state folder.
+pub fn objects_folder(state: &Path) -> PathBuf {
+    state.join("objects")
+}

@@ -1,0 +1,3 @@
+//! Engines and stores behind the traits of [`runner::port`](crate::runner).
+
+pub mod local;

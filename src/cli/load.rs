@@ -1,0 +1,170 @@
+//! From a path to a validated pipeline; findings are printed on the way.
+
+use super::{Context, Exit, Failure};
+use crate::diagnostic::{Diagnostic, Severity, Sink, Source};
+use crate::document;
+use crate::pipeline::{self, Pipeline};
+use crate::plugin::{Plugins, PluginsOptions, ProjectPlugins};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A pipeline that is valid, with what it was validated by.
+pub(super) struct LoadedPipeline {
+    pub(super) pipeline: Arc<Pipeline>,
+    pub(super) plugins: Arc<Plugins>,
+    /// The folder of the file, absolute.
+    pub(super) directory: PathBuf,
+    /// The file, as it was given.
+    pub(super) file: String,
+}
+
+/// A file could not be read.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("`{path}` cannot be read: {message}")]
+#[diagnostic(code("bunsui::pipeline::unreadable"))]
+pub(super) struct UnreadableFile {
+    pub(super) path: String,
+    pub(super) message: String,
+    #[help]
+    pub(super) help: Option<String>,
+}
+
+/// What was found in one file.
+pub(super) struct Checked {
+    pub(super) source: Arc<Source>,
+    pub(super) diagnostics: Vec<Diagnostic>,
+    pub(super) pipeline: Option<Pipeline>,
+}
+
+/// Finds the plugins that the settings and the executable's place name.
+pub(super) fn find_plugins(context: &Context) -> Plugins {
+    find_plugins_with(ProjectPlugins::Load, context)
+}
+
+/// The same, for commands that look at a project and need not trust it.
+pub(super) fn find_plugins_with(project: ProjectPlugins, context: &Context) -> Plugins {
+    let executable = std::env::current_exe().unwrap_or_default();
+    Plugins::find(PluginsOptions::new(&context.settings, executable, project))
+}
+
+/// Reads a file, `-` for standard input.
+pub(super) fn read_file(path: &Path, context: &Context) -> Result<Vec<u8>, UnreadableFile> {
+    let unreadable = |error: std::io::Error| {
+        let help = (error.kind() == std::io::ErrorKind::NotFound).then(|| nearby(path, context)).flatten();
+        UnreadableFile { path: path.display().to_string(), message: lowered(&error), help }
+    };
+    if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        std::io::stdin().lock().read_to_end(&mut bytes).map_err(unreadable)?;
+        return Ok(bytes);
+    }
+    std::fs::read(context.surroundings.directory.join(path)).map_err(unreadable)
+}
+
+/// An operating system's message, in the form of ours.
+fn lowered(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".into(),
+        std::io::ErrorKind::IsADirectory => "it is a folder".into(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".into(),
+        _ => error.to_string(),
+    }
+}
+
+/// A file of nearly that name in the same folder.
+fn nearby(path: &Path, context: &Context) -> Option<String> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let wanted = path.file_name()?.to_str()?;
+    let entries = std::fs::read_dir(context.surroundings.directory.join(folder)).ok()?;
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name.ends_with(".toml"))
+        .collect();
+    names.sort();
+    let nearest = crate::diagnostic::nearest(wanted, names.iter().map(String::as_str))?;
+    Some(format!("did you mean `{}`?", folder.join(nearest).display()))
+}
+
+/// Checks a text completely.
+pub(super) fn check(name: &str, bytes: Vec<u8>, plugins: &Plugins) -> Checked {
+    let mut sink = Sink::new();
+    let source = document::decode(name, bytes, &mut sink);
+    let document = if sink.has_errors() { None } else { document::parse(&source, &mut sink) };
+    let pipeline = document.and_then(|document| pipeline::validate(&document, plugins, &mut sink));
+    Checked { source, diagnostics: sink.into_sorted(), pipeline }
+}
+
+/// Reads and checks a file; prints what is found.
+pub(super) fn load_pipeline(path: &Path, context: &Context) -> Result<LoadedPipeline, Failure> {
+    load_pipeline_with(path, ProjectPlugins::Load, context)
+}
+
+/// The same, for commands that look at a project and need not trust it.
+pub(super) fn load_pipeline_with(
+    path: &Path,
+    project: ProjectPlugins,
+    context: &Context,
+) -> Result<LoadedPipeline, Failure> {
+    let bytes = read_file(path, context).map_err(Failure::bad_input)?;
+    let plugins = find_plugins_with(project, context);
+    let name = if path == Path::new("-") { "<stdin>".to_owned() } else { path.display().to_string() };
+    let checked = check(&name, bytes, &plugins);
+    context.console.diagnostics(&checked.source, &checked.diagnostics);
+    let Some(pipeline) = checked.pipeline else {
+        context.console.talk(count_line(&name, &checked.diagnostics));
+        return Err(Failure::reported());
+    };
+    let full = context.surroundings.directory.join(path);
+    let directory = match full.parent() {
+        Some(folder) if path != Path::new("-") => {
+            std::fs::canonicalize(folder).unwrap_or_else(|_| folder.to_path_buf())
+        }
+        _ => context.surroundings.directory.clone(),
+    };
+    Ok(LoadedPipeline { pipeline: Arc::new(pipeline), plugins: Arc::new(plugins), directory, file: name })
+}
+
+/// Prints findings about a pipeline that is valid in itself; errors among them end the command.
+pub(super) fn report(pipeline: &Pipeline, file: &str, sink: Sink, context: &Context) -> Result<(), Failure> {
+    let has_errors = sink.has_errors();
+    let diagnostics = sink.into_sorted();
+    context.console.diagnostics(&pipeline.source, &diagnostics);
+    if has_errors {
+        context.console.talk(count_line(file, &diagnostics));
+        return Err(Failure::reported());
+    }
+    Ok(())
+}
+
+/// `pipelines/etl.toml: 2 errors, 1 warning`
+pub(super) fn count_line(name: &str, diagnostics: &[Diagnostic]) -> String {
+    let count = |severity| diagnostics.iter().filter(|found| found.severity == severity).count();
+    let mut parts = Vec::new();
+    for (number, word) in [(count(Severity::Error), "error"), (count(Severity::Warning), "warning")] {
+        match number {
+            0 => {}
+            1 => parts.push(format!("1 {word}")),
+            _ => parts.push(format!("{number} {word}s")),
+        }
+    }
+    if parts.is_empty() { format!("{name}: no findings") } else { format!("{name}: {}", parts.join(", ")) }
+}
+
+/// Ends a command that needs AWS, which this build does not have.
+pub(super) fn need_local_backend(context: &Context) -> Result<(), Failure> {
+    match context.settings.backend {
+        crate::settings::BackendKind::Local => Ok(()),
+        crate::settings::BackendKind::Aws => {
+            Err(Failure { report: Some(miette::Report::new(NoAwsBackend)), exit: Exit::BadInput })
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("this version of bunsui has no AWS backend yet")]
+#[diagnostic(
+    code("bunsui::settings::backend_not_available"),
+    help("run it here with `--backend local`; `bunsui compile` prints the definitions for Step Functions")
+)]
+struct NoAwsBackend;

@@ -1,0 +1,205 @@
+//! The commands: arguments, one `run` each, and output. The only printer.
+//!
+//! Takes: arguments. Gives: an exit code.
+//! Deliberately does not: do work; that lives in the library.
+
+mod compile;
+mod completions;
+mod config;
+mod console;
+mod control;
+mod drive;
+mod execute;
+mod explain;
+mod failure;
+mod graph;
+mod init;
+mod load;
+mod logs;
+mod parameters;
+mod plan;
+mod plugin;
+mod run;
+mod session;
+mod store;
+mod trace;
+mod validate;
+
+pub use console::Console;
+pub use failure::{Exit, Failure, Outcome};
+
+use crate::settings::{self, BackendKind, Overrides, Settings, SettingsError, Surroundings};
+use clap::{Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Data pipelines on AWS Step Functions, from one TOML file; the same file runs on a laptop.
+#[derive(Debug, Parser)]
+#[command(name = "bunsui", version, about, max_term_width = 100, propagate_version = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, clap::Args)]
+pub struct Global {
+    /// Where sessions run
+    #[arg(long, global = true, value_enum, value_name = "BACKEND")]
+    backend: Option<BackendChoice>,
+    /// Section `[env.NAME]` of bunsui.toml
+    #[arg(long, global = true, value_name = "NAME")]
+    env: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum BackendChoice {
+    Local,
+    Aws,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a pipeline
+    Run(run::Args),
+    /// Check pipeline files
+    Validate(validate::Args),
+    /// Show what a run would do
+    Plan(plan::Args),
+    /// Print the definitions, as Step Functions takes them
+    Compile(compile::Args),
+    /// Interpret any JSONata definition here
+    Execute(execute::Args),
+    /// Draw the graph of jobs
+    Graph(graph::Args),
+    /// What has run
+    #[command(subcommand)]
+    Session(session::Command),
+    /// Read the log lines of a session
+    Logs(logs::Args),
+    /// Operation plugins
+    #[command(subcommand)]
+    Plugin(plugin::Command),
+    /// Say what a code means
+    Explain(explain::Args),
+    /// Settings
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Begin: bunsui.toml and a pipeline that runs
+    Init(init::Args),
+    /// Print completions for a shell
+    Completions(completions::Args),
+    /// One plugin library in a process of its own (started by bunsui)
+    #[command(name = "__plugin-host", hide = true)]
+    PluginHost { library: PathBuf },
+}
+
+/// What every command may use.
+#[derive(Debug)]
+pub struct Context {
+    /// Settings, all layers applied.
+    pub settings: Settings,
+    /// Each setting's layer.
+    pub origins: Vec<settings::Origin>,
+    /// Current folder and environment.
+    pub surroundings: Surroundings,
+    /// Where to print.
+    pub console: Console,
+}
+
+/// Parses the arguments and runs the command.
+pub fn main(arguments: impl Iterator<Item = OsString>) -> std::process::ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { Exit::BadInput } else { Exit::Done }.into();
+        }
+    };
+    if let Command::PluginHost { library } = &cli.command {
+        return crate::plugin::host_main(library);
+    }
+    let surroundings = Surroundings {
+        directory: std::env::current_dir().unwrap_or_default(),
+        variables: std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect(),
+    };
+    trace::start(&surroundings);
+    let console = Console::detect(&surroundings);
+    if let Some(outcome) = without_settings(&cli.command, &surroundings, &console) {
+        return leave(outcome, &console);
+    }
+    let overrides = Overrides {
+        environment: cli.global.env.clone(),
+        backend: cli.global.backend.map(|choice| match choice {
+            BackendChoice::Local => BackendKind::Local,
+            BackendChoice::Aws => BackendKind::Aws,
+        }),
+    };
+    let (settings, origins) = match settings::load(&surroundings, &overrides) {
+        Ok(loaded) => loaded,
+        Err(error) => return refuse(error, &console),
+    };
+    let context = Context { settings, origins, surroundings, console };
+    leave(dispatch(cli.command, &context), &context.console)
+}
+
+/// Whether these arguments (without the program's name) are understood. Nothing is done.
+pub fn check_arguments(arguments: &[String]) -> Result<(), clap::Error> {
+    let program = std::iter::once("bunsui").map(str::to_owned);
+    match Cli::try_parse_from(program.chain(arguments.iter().cloned())) {
+        Err(error) if error.use_stderr() => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Commands that must work where settings are wrong, or not there yet.
+fn without_settings(command: &Command, surroundings: &Surroundings, console: &Console) -> Option<Outcome> {
+    match command {
+        Command::Explain(args) => Some(explain::run(args, console)),
+        Command::Init(args) => Some(init::run(args, surroundings, console)),
+        Command::Completions(args) => Some(completions::run(args, console)),
+        _ => None,
+    }
+}
+
+fn refuse(error: SettingsError, console: &Console) -> std::process::ExitCode {
+    let Some(files) = error.findings() else {
+        return leave(Err(Failure::bad_input(error)), console);
+    };
+    for (source, diagnostics) in files {
+        console.diagnostics(source, diagnostics);
+    }
+    Exit::BadInput.into()
+}
+
+fn leave(outcome: Outcome, console: &Console) -> std::process::ExitCode {
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            console.failure(&failure);
+            failure.exit.into()
+        }
+    }
+}
+
+fn dispatch(command: Command, context: &Context) -> Outcome {
+    match command {
+        Command::Run(args) => run::run(&args, context),
+        Command::Validate(args) => validate::run(&args, context),
+        Command::Plan(args) => plan::run(&args, context),
+        Command::Compile(args) => compile::run(&args, context),
+        Command::Execute(args) => execute::run(&args, context),
+        Command::Graph(args) => graph::run(&args, context),
+        Command::Session(command) => session::run(&command, context),
+        Command::Logs(args) => logs::run(&args, context),
+        Command::Plugin(command) => plugin::run(&command, context),
+        Command::Config(command) => config::run(&command, context),
+        Command::Explain(_) | Command::Init(_) | Command::Completions(_) | Command::PluginHost { .. } => {
+            Ok(Exit::Done) // answered before settings were read
+        }
+    }
+}

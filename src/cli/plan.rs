@@ -1,0 +1,156 @@
+//! `bunsui plan FILE`: what a run would do.
+
+use super::load::{load_pipeline, report};
+use super::parameters::{ParameterArgs, given};
+use super::{Context, Exit, Failure, Outcome, compile};
+use crate::backend::local::check_runnable;
+use crate::diagnostic::Sink;
+use crate::pipeline::{Job, Pipeline, RunIf, format_duration};
+use crate::plan::{Parameters, resolve_parameters};
+use crate::settings::BackendKind;
+use crate::state_machine::{self, StateMachine};
+use serde_json::json;
+use std::path::PathBuf;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The pipeline file
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    #[command(flatten)]
+    parameters: ParameterArgs,
+    /// Text for people, or JSON
+    #[arg(long, value_enum, default_value_t = Output::Human)]
+    output: Output,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Output {
+    Human,
+    Json,
+}
+
+pub(super) fn run(args: &Args, context: &Context) -> Outcome {
+    let loaded = load_pipeline(&args.file, context)?;
+    let pipeline = &loaded.pipeline;
+    let mut sink = Sink::new();
+    if context.settings.backend == BackendKind::Local {
+        check_runnable(pipeline, &*loaded.plugins, &mut sink);
+    }
+    let given = given(&args.parameters, pipeline, context)?;
+    let parameters = resolve_parameters(pipeline, &given, &mut sink);
+    report(pipeline, &loaded.file, sink, context)?;
+    let parameters = parameters.ok_or_else(Failure::reported)?;
+    let machines = state_machine::compile(pipeline, &*loaded.plugins).map_err(compile::failure)?;
+    match args.output {
+        Output::Json => context.console.data(as_json(pipeline, &machines, &parameters)),
+        Output::Human => context.console.raw(&as_text(pipeline, &machines, &parameters)),
+    }
+    Ok(Exit::Done)
+}
+
+/// How many jobs stand between a job and the first ones: all of one level may run at once.
+fn levels(pipeline: &Pipeline) -> Vec<usize> {
+    let mut levels = vec![0; pipeline.jobs.len()];
+    for job in &pipeline.graph.order {
+        levels[*job] =
+            pipeline.graph.upstreams[*job].iter().map(|upstream| levels[*upstream] + 1).max().unwrap_or(0);
+    }
+    levels
+}
+
+fn as_text(pipeline: &Pipeline, machines: &[StateMachine], parameters: &Parameters) -> String {
+    let mut text = format!("pipeline {}: {} jobs\n", pipeline.name, pipeline.jobs.len());
+    if let Some(timeout) = pipeline.timeout {
+        text.push_str(&format!("timeout {}\n", format_duration(timeout)));
+    }
+    for (name, value) in &parameters.values {
+        let shown = if parameters.secrets.contains(name) { "[secret]".into() } else { value.to_string() };
+        text.push_str(&format!("param {name} = {shown}\n"));
+    }
+    let levels = levels(pipeline);
+    let mut order: Vec<usize> = pipeline.graph.order.clone();
+    order.sort_by_key(|job| levels[*job]);
+    let mut last = None;
+    for index in order {
+        if last != Some(levels[index]) {
+            text.push_str(&format!("\nstep {}\n", levels[index] + 1));
+            last = Some(levels[index]);
+        }
+        text.push_str(&job_text(&pipeline.jobs[index], &machines[index]));
+    }
+    text
+}
+
+fn job_text(job: &Job, machine: &StateMachine) -> String {
+    let mut line = format!("  {}", job.id);
+    if !job.depends_on.is_empty() {
+        let names: Vec<&str> = job.depends_on.iter().map(crate::pipeline::Id::as_str).collect();
+        line.push_str(&format!("  after {}", names.join(", ")));
+    }
+    let mut conditions = Vec::new();
+    match job.run_if {
+        RunIf::AllSucceeded => {}
+        RunIf::NoneFailed => conditions.push("if none failed".to_owned()),
+        RunIf::AnyFailed => conditions.push("if any failed".to_owned()),
+        RunIf::Always => conditions.push("whatever they come to".to_owned()),
+    }
+    if let Some(when) = &job.when {
+        conditions.push(match when.as_written() {
+            serde_json::Value::String(text) => format!("when {text}"),
+            other => format!("when {other}"),
+        });
+    }
+    if job.allow_failure {
+        conditions.push("may fail".into());
+    }
+    if !conditions.is_empty() {
+        line.push_str(&format!("  ({})", conditions.join(", ")));
+    }
+    line.push('\n');
+    for operation in &job.operations {
+        line.push_str(&format!("    {} ({})", operation.name, operation.kind));
+        if let Some(timeout) = operation.timeout {
+            line.push_str(&format!(", timeout {}", format_duration(timeout)));
+        }
+        if let Some(retry) = operation.retry.as_ref().filter(|retry| retry.max_attempts.get() > 1) {
+            line.push_str(&format!(", {} tries", retry.max_attempts));
+        }
+        line.push('\n');
+    }
+    line.push_str(&format!("    definition of {} bytes\n", machine.text().len()));
+    line
+}
+
+fn as_json(pipeline: &Pipeline, machines: &[StateMachine], parameters: &Parameters) -> serde_json::Value {
+    let levels = levels(pipeline);
+    let jobs: Vec<_> = pipeline
+        .graph
+        .order
+        .iter()
+        .map(|index| {
+            let job = &pipeline.jobs[*index];
+            json!({
+                "job": job.id,
+                "step": levels[*index] + 1,
+                "depends_on": job.depends_on,
+                "run_if": job.run_if,
+                "when": job.when.as_ref().map(crate::expression::Template::as_written),
+                "allow_failure": job.allow_failure,
+                "operations": job.operations.iter().map(|operation| json!({
+                    "name": operation.name,
+                    "type": operation.kind,
+                    "timeout": operation.timeout.map(format_duration),
+                })).collect::<Vec<_>>(),
+                "definition_bytes": machines[*index].text().len(),
+            })
+        })
+        .collect();
+    json!({
+        "pipeline": pipeline.name,
+        "timeout": pipeline.timeout.map(format_duration),
+        "parameters": parameters.without_secrets(),
+        "secrets": parameters.secrets,
+        "jobs": jobs,
+    })
+}

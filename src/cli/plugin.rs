@@ -1,0 +1,123 @@
+//! `bunsui plugin`
+
+use super::load::find_plugins_with;
+use super::{Context, Exit, Outcome};
+use crate::plugin::{Found, PassedOver, Plugins, ProjectPlugins};
+use serde::Serialize;
+use std::path::Path;
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Which plugins are used, where each was found, and why others were passed over
+    List(ListArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ListArgs {
+    /// How to print
+    #[arg(long, value_enum, default_value_t = Output::Human, value_name = "FORMAT")]
+    output: Output,
+    /// Also load libraries that only this project's bunsui.toml names: they run as code on this machine
+    #[arg(long)]
+    trust_project_plugins: bool,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Output {
+    Human,
+    Json,
+}
+
+pub(super) fn run(command: &Command, context: &Context) -> Outcome {
+    match command {
+        Command::List(args) => list(args, context),
+    }
+}
+
+fn list(args: &ListArgs, context: &Context) -> Outcome {
+    let project = ProjectPlugins::for_looking(args.trust_project_plugins);
+    let plugins = find_plugins_with(project, context);
+    match args.output {
+        Output::Json => print_json(&plugins, context),
+        Output::Human => print_human(&plugins, context),
+    }
+    Ok(Exit::Done)
+}
+
+fn print_human(plugins: &Plugins, context: &Context) {
+    let console = &context.console;
+    for Found { name, version, path, origin, operation_types } in plugins.found() {
+        console.data(format_args!("{name} {version}  types: {}", operation_types.join(", ")));
+        console.data(format_args!("  {} ({origin})", path.display()));
+    }
+    if plugins.found().is_empty() {
+        console.talk("no plugins found; looked in:");
+        for (folder, origin) in plugins.searched() {
+            console.talk(format_args!("  {} ({origin})", folder.display()));
+        }
+        console.talk("bunsui's own belong beside its executable or into lib/bunsui/plugins; BUNSUI_PLUGIN_PATH names another folder");
+    }
+    if !plugins.passed_over().is_empty() {
+        console.data("passed over:");
+    }
+    for PassedOver { path, code, reason } in plugins.passed_over() {
+        console.data(format_args!("  {}", path.display()));
+        console.data(format_args!("    {} [{code}]", reason.replace('\n', "\n    ")));
+    }
+}
+
+#[derive(Serialize)]
+struct ListView<'a> {
+    plugins: Vec<FoundView<'a>>,
+    passed_over: Vec<PassedOverView<'a>>,
+    searched: Vec<FolderView<'a>>,
+}
+
+#[derive(Serialize)]
+struct FoundView<'a> {
+    name: &'a str,
+    version: &'a str,
+    path: &'a Path,
+    origin: &'a str,
+    operation_types: &'a [String],
+}
+
+#[derive(Serialize)]
+struct PassedOverView<'a> {
+    path: &'a Path,
+    code: &'a str,
+    reason: &'a str,
+}
+
+#[derive(Serialize)]
+struct FolderView<'a> {
+    path: &'a Path,
+    origin: &'a str,
+}
+
+fn print_json(plugins: &Plugins, context: &Context) {
+    let view = ListView {
+        plugins: plugins
+            .found()
+            .iter()
+            .map(|Found { name, version, path, origin, operation_types }| FoundView {
+                name,
+                version,
+                path,
+                origin,
+                operation_types,
+            })
+            .collect(),
+        passed_over: plugins
+            .passed_over()
+            .iter()
+            .map(|PassedOver { path, code, reason }| PassedOverView { path, code, reason })
+            .collect(),
+        searched: plugins.searched().iter().map(|(path, origin)| FolderView { path, origin }).collect(),
+    };
+    // Paths that are not UTF-8 are the one thing that JSON cannot hold.
+    match serde_json::to_string_pretty(&view) {
+        Ok(text) => context.console.data(text),
+        Err(error) => context.console.talk(format_args!("a path cannot be printed as JSON: {error}")),
+    }
+}

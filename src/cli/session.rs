@@ -1,0 +1,251 @@
+//! `bunsui session list|show`: what has run.
+
+use super::store::{block_on, find_session, open_store};
+use super::{Context, Exit, Failure, Outcome, control};
+use crate::backend::local::{FileObjects, SqliteStore, objects_folder};
+use crate::pipeline::Pipeline;
+use crate::report::failure::{self, FailedJob};
+use crate::report::summary::{self, SessionView};
+use crate::report::text::between;
+use crate::runner::port::{SessionFilter, SessionStore, deployment};
+use crate::session::{JobRecord, JobStatus, SessionRecord, SessionStatus};
+use serde_json::json;
+use std::collections::HashMap;
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// The newest sessions first
+    List(ListArgs),
+    /// One session: its jobs, outputs and failures
+    Show(ShowArgs),
+    /// Go on with a session that is paused, or whose runner died
+    Resume(control::ResumeArgs),
+    /// Start nothing new; running jobs finish
+    Pause(control::AskArgs),
+    /// Stop what runs, and end the session
+    Cancel(control::AskArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ListArgs {
+    /// Only sessions of this pipeline
+    #[arg(long, value_name = "NAME")]
+    pipeline: Option<String>,
+    /// Only sessions in this status; may be given several times
+    #[arg(long, value_name = "STATUS", value_parser = parse_status)]
+    status: Vec<SessionStatus>,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    limit: usize,
+    /// A table for people, or JSON
+    #[arg(long, value_enum, default_value_t = Output::Human)]
+    output: Output,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ShowArgs {
+    /// A session's id, a part of one, or `last`
+    #[arg(value_name = "SESSION")]
+    session: String,
+    /// Text for people, or JSON
+    #[arg(long, value_enum, default_value_t = Output::Human)]
+    output: Output,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Output {
+    Human,
+    Json,
+}
+
+fn parse_status(text: &str) -> Result<SessionStatus, String> {
+    serde_json::from_value(json!(text)).map_err(|_| {
+        "a status is created, running, pausing, paused, cancelling, succeeded, failed, timed_out or cancelled".into()
+    })
+}
+
+pub(super) fn run(command: &Command, context: &Context) -> Outcome {
+    match command {
+        Command::List(args) => block_on(list(args, context))?,
+        Command::Show(args) => block_on(show(args, context))?,
+        Command::Resume(args) => control::resume(args, context),
+        Command::Pause(args) => control::pause(args, context),
+        Command::Cancel(args) => control::cancel(args, context),
+    }
+}
+
+async fn list(args: &ListArgs, context: &Context) -> Outcome {
+    let filter = SessionFilter {
+        pipeline: args.pipeline.clone(),
+        statuses: args.status.clone(),
+        id_part: None,
+        limit: args.limit,
+    };
+    let sessions = match open_store(context)? {
+        Some(store) => store.sessions(&filter).await.map_err(Failure::surroundings)?,
+        None => Vec::new(),
+    };
+    match args.output {
+        Output::Json => context.console.data(json!({"sessions": sessions})),
+        Output::Human if sessions.is_empty() => {
+            let is_filtered = filter.pipeline.is_some() || !filter.statuses.is_empty();
+            context.console.talk(if is_filtered {
+                "no session is of that kind; `bunsui session list` shows all"
+            } else {
+                "there is no session yet; `bunsui run FILE` makes one"
+            });
+        }
+        Output::Human => {
+            let longest = sessions.iter().map(|session| session.pipeline_id.len()).max().unwrap_or(0).max(8);
+            context.console.data(format!(
+                "{:22}  {:longest$}  {:10}  {:20}  {:>8}  LABELS",
+                "SESSION", "PIPELINE", "STATUS", "CREATED (UTC)", "TOOK"
+            ));
+            for session in &sessions {
+                context.console.data(list_line(session, longest));
+            }
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn list_line(session: &SessionRecord, longest: usize) -> String {
+    let took = session.started_at.zip(session.ended_at).map_or("-".into(), |(from, to)| between(from, to));
+    let labels: Vec<String> = session.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let line = format!(
+        "{:22}  {:longest$}  {:10}  {:20}  {took:>8}  {}",
+        session.session_id,
+        session.pipeline_id,
+        session.status.name(),
+        session.created_at.strftime("%Y-%m-%d %H:%M:%S").to_string(),
+        labels.join(" ")
+    );
+    line.trim_end().to_owned()
+}
+
+async fn show(args: &ShowArgs, context: &Context) -> Outcome {
+    let (store, session) = find_session(&args.session, context).await?;
+    let objects = FileObjects::new(objects_folder(&context.settings.local.state));
+    let pinned = deployment(&objects, &session).await.map_err(Failure::surroundings)?;
+    let keys: Vec<String> = pinned.as_ref().map(|pinned| pinned.jobs.clone()).unwrap_or_default();
+    let jobs = job_records(&store, &session, keys.iter().map(String::as_str)).await?;
+    if args.output == Output::Json {
+        let view = SessionView::new(&session, &jobs);
+        context.console.data(serde_json::to_string(&view).unwrap_or_default());
+        return Ok(Exit::Done);
+    }
+    context.console.data(facts(&session));
+    let has_failures = jobs.iter().any(|job| job.failure.is_some());
+    let pipeline = pinned.filter(|_| has_failures).and_then(|pinned| {
+        let plugins = super::load::find_plugins(context);
+        super::load::check(&pinned.file, pinned.text.into_bytes(), &plugins).pipeline
+    });
+    context.console.raw(&rendered(&session, &jobs, pipeline.as_ref(), context));
+    Ok(Exit::Done)
+}
+
+fn facts(session: &SessionRecord) -> String {
+    let mut lines = vec![
+        format!("session     {}", session.session_id),
+        format!("pipeline    {} (version {}) from {}", session.pipeline_id, session.version, session.file),
+        format!(
+            "created     {} by {} on {}",
+            session.created_at.strftime("%Y-%m-%d %H:%M:%S UTC"),
+            session.runner.user,
+            session.runner.host
+        ),
+        format!("bunsui      {}", session.runner.bunsui),
+    ];
+    for (name, value) in &session.parameters {
+        lines.push(format!("param       {name} = {value}"));
+    }
+    for name in &session.secrets {
+        lines.push(format!("param       {name} = [secret]"));
+    }
+    for (key, value) in &session.labels {
+        lines.push(format!("label       {key}={value}"));
+    }
+    lines.join("\n")
+}
+
+/// The records of a session's jobs in the order of the file; a job without a record is pending.
+pub(super) async fn job_records<'a>(
+    store: &SqliteStore,
+    session: &SessionRecord,
+    keys: impl Iterator<Item = &'a str>,
+) -> Result<Vec<JobRecord>, Failure> {
+    let stored = store.jobs(&session.session_id).await.map_err(Failure::surroundings)?;
+    let mut by_key: HashMap<String, JobRecord> =
+        stored.into_iter().map(|job| (job.job_key.clone(), job)).collect();
+    let mut jobs: Vec<JobRecord> =
+        keys.map(|key| by_key.remove(key).unwrap_or_else(|| JobRecord::pending(key))).collect();
+    let mut others: Vec<JobRecord> = by_key.into_values().collect();
+    others.sort_by(|a, b| a.job_key.cmp(&b.job_key));
+    jobs.extend(others);
+    Ok(jobs)
+}
+
+/// Prints what a session came to: failures at their lines, then the summary.
+pub(super) fn print_session(
+    session: &SessionRecord,
+    jobs: &[JobRecord],
+    pipeline: Option<&Pipeline>,
+    context: &Context,
+) {
+    context.console.talk(rendered(session, jobs, pipeline, context).trim_end());
+}
+
+/// Failures shown in full; more would bury the first.
+const MOST_FAILURES: usize = 10;
+
+fn rendered(
+    session: &SessionRecord,
+    jobs: &[JobRecord],
+    pipeline: Option<&Pipeline>,
+    context: &Context,
+) -> String {
+    let mut text = String::new();
+    let failed: Vec<&JobRecord> = jobs
+        .iter()
+        .filter(|job| matches!(job.status, JobStatus::Failed | JobStatus::TimedOut) && job.failure.is_some())
+        .collect();
+    if let Some(pipeline) = pipeline {
+        for job in failed.iter().take(MOST_FAILURES) {
+            let Some(failure) = &job.failure else { continue };
+            let failed = FailedJob {
+                session: session.session_id.as_str(),
+                job_key: &job.job_key,
+                status: job.status,
+                failure,
+            };
+            text.push('\n');
+            text.push_str(&failure::render(failed, pipeline, context.console.colour, context.console.width));
+        }
+        if failed.len() > MOST_FAILURES {
+            text.push_str(&format!("and {} more failed jobs\n", failed.len() - MOST_FAILURES));
+        }
+    }
+    text.push_str(&summary::render(session, jobs, context.console.width));
+    text.push_str(&next_step(session));
+    text
+}
+
+/// The command to go on with.
+fn next_step(session: &SessionRecord) -> String {
+    let id = &session.session_id;
+    match session.status {
+        SessionStatus::Succeeded => format!("its log lines: bunsui logs {id}\n"),
+        SessionStatus::Cancelled => format!("its log lines: bunsui logs {id}\n"),
+        SessionStatus::Failed | SessionStatus::TimedOut => {
+            format!("its log lines: bunsui logs {id}\nonce it is mended: bunsui run {}\n", session.file)
+        }
+        SessionStatus::Paused => format!("to go on with it: bunsui session resume {id}\n"),
+        _ if control::is_driven(session) => format!("its log lines: bunsui logs {id}\n"),
+        SessionStatus::Cancelling => {
+            format!("its runner is gone; to finish the cancel: bunsui session cancel {id}\n")
+        }
+        SessionStatus::Created | SessionStatus::Running | SessionStatus::Pausing => {
+            format!("its runner is gone; to go on with it: bunsui session resume {id}\n")
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! Text to [`Document`], by `toml`'s recoverable parser.
+
+use super::scan::{DEEPEST, Scan, scan};
+use super::syntax::{Fault, faults};
+use super::{Document, Entry, Table, Value, ValueKind};
+use crate::diagnostic::{Diagnostic, Sink, Source, Span};
+use indexmap::IndexMap;
+use std::sync::Arc;
+use toml::Spanned;
+use toml::de::{DeFloat, DeInteger, DeTable, DeValue};
+
+/// Files of more bytes are refused.
+pub(crate) const LARGEST: usize = 16 * 1024 * 1024;
+
+/// Bytes of a file to text; what is not UTF-8 is reported (the source then holds the text made readable).
+pub fn decode(name: &str, bytes: Vec<u8>, sink: &mut Sink) -> Arc<Source> {
+    let error = match String::from_utf8(bytes) {
+        Ok(text) => return Source::new(name, text),
+        Err(error) => error,
+    };
+    let at = error.utf8_error().valid_up_to();
+    let byte = error.as_bytes()[at];
+    let help = match error.as_bytes() {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "the file is UTF-16; save it as UTF-8",
+        _ => "save the file as UTF-8",
+    };
+    let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+    let span = Span { start: at, end: at + char::REPLACEMENT_CHARACTER.len_utf8() };
+    sink.report(
+        Diagnostic::error("bunsui::syntax::not_utf8", format!("byte {byte:#04x} is not UTF-8"))
+            .label(span, "not a character")
+            .help(help),
+    );
+    Source::new(name, text)
+}
+
+/// Parses a text; reports every syntax error and gives a document only if there was none.
+pub fn parse(source: &Arc<Source>, sink: &mut Sink) -> Option<Document> {
+    let before = sink.errors();
+    if source.text.len() > LARGEST {
+        sink.report(too_large(source.text.len()));
+        return None;
+    }
+    let scan = scan(&source.text);
+    if let Some(at) = scan.too_deep {
+        sink.report(too_deep(Span { start: at, end: at + 1 }));
+        return None;
+    }
+    let root = parse_text(&source.text, &scan, sink);
+    (sink.errors() == before).then(|| Document { source: Arc::clone(source), root })
+}
+
+/// Where brackets are not closed, they are closed in a copy: what follows them is then read as it was meant.
+fn parse_text(text: &str, scan: &Scan, sink: &mut Sink) -> Table {
+    let repair = Repair::new(text, scan);
+    let (root, errors) = DeTable::parse_recoverable(&repair.text);
+    let mut reader = Reader { repair: &repair, faults: Vec::new() };
+    let table = reader.table(root.get_ref(), Span { start: 0, end: text.len() });
+    let said = errors.into_iter().map(|error| Fault {
+        message: error.message().to_owned(),
+        span: error.span().map_or_else(Span::default, |span| repair.original(span.into())),
+    });
+    let found = said.chain(reader.faults).collect();
+    for diagnostic in faults(text, scan, found, &table) {
+        sink.report(diagnostic);
+    }
+    table
+}
+
+/// A text whose open brackets are closed, and the way back to the places of the original.
+struct Repair {
+    text: String,
+    insertions: Vec<Insertion>,
+}
+
+/// What was put into the repaired text.
+struct Insertion {
+    start: usize,
+    end: usize,
+    /// Bytes put in up to and including this one.
+    total: usize,
+}
+
+impl Repair {
+    fn new(text: &str, scan: &Scan) -> Self {
+        // Innermost first: two brackets that end at one place are closed in the opposite order of opening.
+        let mut closings: Vec<_> = scan.brackets.iter().collect();
+        closings.sort_by_key(|unclosed| (unclosed.end, std::cmp::Reverse(unclosed.open)));
+        let mut repaired = String::with_capacity(text.len() + 2 * closings.len());
+        let mut insertions: Vec<Insertion> = Vec::with_capacity(closings.len());
+        let mut copied = 0;
+        for unclosed in closings {
+            repaired.push_str(&text[copied..unclosed.end]);
+            copied = unclosed.end;
+            let start = repaired.len();
+            // On a line of its own, lest a comment hide it.
+            repaired.push('\n');
+            repaired.push_str(unclosed.close);
+            insertions.push(Insertion { start, end: repaired.len(), total: repaired.len() - copied });
+        }
+        repaired.push_str(&text[copied..]);
+        Self { text: repaired, insertions }
+    }
+
+    fn original(&self, span: Span) -> Span {
+        Span { start: self.original_byte(span.start), end: self.original_byte(span.end) }
+    }
+
+    fn original_byte(&self, byte: usize) -> usize {
+        let before = self.insertions.partition_point(|insertion| insertion.start < byte);
+        match before.checked_sub(1).map(|last| &self.insertions[last]) {
+            None => byte,
+            // Inside what was put in: the place where that was done.
+            Some(insertion) => byte.max(insertion.end) - insertion.total,
+        }
+    }
+}
+
+/// Turns the parser's tables into ours; numbers that do not fit are found here.
+struct Reader<'a> {
+    repair: &'a Repair,
+    faults: Vec<Fault>,
+}
+
+impl Reader<'_> {
+    fn table(&mut self, table: &DeTable<'_>, span: Span) -> Table {
+        let mut entries = IndexMap::with_capacity(table.len());
+        for (key, value) in table {
+            let entry = Entry { key_span: self.span(key.span()), value: self.value(value) };
+            entries.insert(key.get_ref().to_string(), entry);
+        }
+        Table { span, entries }
+    }
+
+    fn value(&mut self, value: &Spanned<DeValue<'_>>) -> Value {
+        let span = self.span(value.span());
+        let kind = match value.get_ref() {
+            DeValue::String(text) => ValueKind::String(text.to_string()),
+            DeValue::Integer(integer) => ValueKind::Integer(self.integer(integer, span)),
+            DeValue::Float(float) => ValueKind::Float(self.float(float, span)),
+            DeValue::Boolean(boolean) => ValueKind::Boolean(*boolean),
+            DeValue::Datetime(datetime) => ValueKind::Datetime(datetime.to_string()),
+            DeValue::Array(items) => ValueKind::Array(items.iter().map(|item| self.value(item)).collect()),
+            DeValue::Table(table) => ValueKind::Table(self.table(table, span)),
+        };
+        Value { span, kind }
+    }
+
+    fn span(&self, range: std::ops::Range<usize>) -> Span {
+        self.repair.original(range.into())
+    }
+
+    fn integer(&mut self, integer: &DeInteger<'_>, span: Span) -> i64 {
+        i64::from_str_radix(integer.as_str(), integer.radix()).unwrap_or_else(|error| {
+            use std::num::IntErrorKind::{Empty, NegOverflow, PosOverflow};
+            let message = match error.kind() {
+                PosOverflow | NegOverflow => "integer out of range",
+                Empty => "invalid number",
+                // Anything else the parser has reported.
+                _ => return 0,
+            };
+            self.faults.push(Fault { message: message.to_owned(), span });
+            0
+        })
+    }
+
+    fn float(&mut self, float: &DeFloat<'_>, span: Span) -> f64 {
+        let value: f64 = float.as_str().parse().unwrap_or(0.0);
+        if value.is_infinite() && !float.as_str().contains("inf") {
+            self.faults.push(Fault { message: "number out of range".to_owned(), span });
+        }
+        value
+    }
+}
+
+fn too_large(bytes: usize) -> Diagnostic {
+    let message = format!("the file has {bytes} bytes, and more than {LARGEST} are not read");
+    Diagnostic::error("bunsui::syntax::too_large", message)
+        .help("keep data out of the pipeline file: put it into a file or an object that an operation reads")
+}
+
+pub(super) fn too_deep(span: Span) -> Diagnostic {
+    Diagnostic::error("bunsui::syntax::too_deep", format!("values are nested more than {DEEPEST} deep"))
+        .label(span, "one level too many")
+        .help("bring the data into a flatter form, or put it into a file that an operation reads")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn document(text: &str) -> Document {
+        let mut sink = Sink::new();
+        let source = decode("test.toml", text.as_bytes().to_vec(), &mut sink);
+        let document = parse(&source, &mut sink);
+        assert_eq!(sink.into_sorted(), []);
+        document.expect("no error, so a document")
+    }
+
+    /// Every value with its key's text and its own, in order.
+    fn places(text: &str, table: &Table, found: &mut Vec<String>) {
+        for entry in table.entries.values() {
+            let cut = |span: Span| &text[span.start..span.end];
+            found.push(format!("{} = {}", cut(entry.key_span), cut(entry.value.span)));
+            if let ValueKind::Table(table) = &entry.value.kind {
+                places(text, table, found);
+            }
+        }
+    }
+
+    #[test]
+    fn keys_and_values_know_their_places() {
+        let text = "\u{feff}[a.b]\nc.d = [1, 2]\r\n\"é\" = { x = 'y' }\n[[t]]\nz = 1\n";
+        let mut found = Vec::new();
+        places(text, &document(text).root, &mut found);
+        let expected =
+            ["a = a", "b = [a.b]", "c = c", "d = [1, 2]", "\"é\" = { x = 'y' }", "x = 'y'", "t = [[t]]"];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn values_are_decoded() {
+        let document =
+            document("a = 0x1f\nb = 1_000.5\nc = 1979-05-27T07:32:00Z\nd = \"\\u00e9\"\ne = -inf\n");
+        let kinds: Vec<String> =
+            document.root.entries.values().map(|entry| format!("{:?}", entry.value.kind)).collect();
+        let expected = [
+            "Integer(31)",
+            "Float(1000.5)",
+            "Datetime(\"1979-05-27T07:32:00Z\")",
+            "String(\"é\")",
+            "Float(-inf)",
+        ];
+        assert_eq!(kinds, expected);
+    }
+
+    #[test]
+    fn places_behind_closed_brackets_are_those_of_the_original() {
+        let text = "a = { b = [1\n[c]\nd = [2\n[e]\n";
+        let repair = Repair::new(text, &scan(text));
+        for (at, _) in text.match_indices(['c', 'd', 'e']) {
+            let letter = &text[at..=at];
+            let repaired = repair.text.find(letter).expect("each letter is there once");
+            assert_eq!(repair.original_byte(repaired), at, "{letter}");
+        }
+        assert_eq!(repair.original_byte(repair.text.len()), text.len());
+    }
+}

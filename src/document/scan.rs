@@ -1,0 +1,278 @@
+//! A quick look at the brackets and quotes of a text, before it is parsed.
+//!
+//! Takes: any text. Gives: what was opened and never closed, each with the place where the next key or header shows
+//! it, and whether anything is nested deeper than a parser should follow.
+//! Deliberately does not: judge anything else; `parse` does.
+
+/// Tables and lists within each other, dotted keys counted. The parser recurses, so there has to be a limit.
+pub(crate) const DEEPEST: usize = 64;
+
+/// What the look found.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Scan {
+    /// First place that is nested too deep.
+    pub(crate) too_deep: Option<usize>,
+    /// `[` and `{` of values that are never closed.
+    pub(crate) brackets: Vec<Unclosed>,
+    /// Strings that are never closed.
+    pub(crate) strings: Vec<Unclosed>,
+}
+
+/// Something that is opened and not closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Unclosed {
+    /// Where it is opened.
+    pub(crate) open: usize,
+    /// The closing text that is missing.
+    pub(crate) close: &'static str,
+    /// Where it had to be closed: the end of the last line that can belong to it.
+    pub(crate) end: usize,
+}
+
+struct Frame {
+    open: usize,
+    close: &'static str,
+    /// Nesting up to and including this bracket.
+    depth: usize,
+}
+
+/// Looks once over the text, in time proportional to its length.
+pub(crate) fn scan(text: &str) -> Scan {
+    let mut scanner =
+        Scanner { text: text.as_bytes(), at: 0, frames: Vec::new(), dots: 0, found: Scan::default() };
+    scanner.run();
+    scanner.found
+}
+
+struct Scanner<'a> {
+    text: &'a [u8],
+    at: usize,
+    frames: Vec<Frame>,
+    /// Dots of the key that is being read.
+    dots: usize,
+    found: Scan,
+}
+
+impl Scanner<'_> {
+    fn run(&mut self) {
+        self.line_start();
+        while let Some(byte) = self.text.get(self.at).copied() {
+            match byte {
+                b'\n' => {
+                    self.at += 1;
+                    self.dots = 0;
+                    self.line_start();
+                    continue;
+                }
+                b'#' => {
+                    self.skip_line();
+                    continue;
+                }
+                b'"' | b'\'' => {
+                    self.string(byte);
+                    continue;
+                }
+                b'[' | b'{' => self.open(byte),
+                b']' | b'}' => self.close(byte),
+                b',' => self.dots = 0,
+                b'.' => {
+                    self.dots += 1;
+                    self.note_depth();
+                }
+                _ => {}
+            }
+            self.at += 1;
+        }
+        let end = trimmed_end(self.text, self.text.len());
+        self.give_up(0, end);
+    }
+
+    fn depth(&self) -> usize {
+        self.frames.last().map_or(0, |frame| frame.depth) + self.dots
+    }
+
+    fn note_depth(&mut self) {
+        if self.depth() > DEEPEST {
+            self.found.too_deep.get_or_insert(self.at);
+        }
+    }
+
+    fn open(&mut self, byte: u8) {
+        let depth = self.depth() + 1;
+        let close = if byte == b'[' { "]" } else { "}" };
+        self.frames.push(Frame { open: self.at, close, depth });
+        self.dots = 0;
+        self.note_depth();
+    }
+
+    fn close(&mut self, byte: u8) {
+        if self.frames.last().is_some_and(|frame| frame.close.as_bytes()[0] == byte) {
+            self.frames.pop();
+        }
+    }
+
+    /// At the start of a line: a header ends every open bracket, a `key =` ends open lists.
+    fn line_start(&mut self) {
+        let start = self.at;
+        let mut first = start;
+        while matches!(self.text.get(first), Some(b' ' | b'\t')) {
+            first += 1;
+        }
+        if self.frames.is_empty() {
+            if self.text.get(first) == Some(&b'[') {
+                self.header(first);
+            }
+            return;
+        }
+        let line = &self.text[first..line_end(self.text, first)];
+        if is_header(line) {
+            self.give_up(0, trimmed_end(self.text, start));
+            self.header(first);
+        } else if self.frames.last().is_some_and(|frame| frame.close == "]") && is_assignment(line) {
+            let keep = self.frames.iter().rposition(|frame| frame.close == "}").map_or(0, |at| at + 1);
+            self.give_up(keep, trimmed_end(self.text, start));
+        }
+    }
+
+    fn give_up(&mut self, keep: usize, end: usize) {
+        let unclosed = self.frames.drain(keep..);
+        self.found.brackets.extend(unclosed.map(|frame| Unclosed {
+            open: frame.open,
+            close: frame.close,
+            end,
+        }));
+    }
+
+    /// Skips a header, whose brackets open nothing.
+    fn header(&mut self, first: usize) {
+        let end = line_end(self.text, first);
+        let mut quote = None;
+        let mut dots = 0;
+        for byte in &self.text[first..end] {
+            match (quote, byte) {
+                (None, b'"' | b'\'') => quote = Some(byte),
+                (Some(open), byte) if open == byte => quote = None,
+                (None, b'#') => break,
+                (None, b'.') => dots += 1,
+                _ => {}
+            }
+        }
+        if dots > DEEPEST {
+            self.found.too_deep.get_or_insert(first);
+        }
+        self.at = end;
+    }
+
+    fn skip_line(&mut self) {
+        self.at = line_end(self.text, self.at);
+    }
+
+    fn string(&mut self, quote: u8) {
+        let open = self.at;
+        let rest = &self.text[open..];
+        let many = rest.starts_with(&[quote; 3]);
+        let close = match (quote, many) {
+            (b'"', false) => "\"",
+            (b'"', true) => "\"\"\"",
+            (_, false) => "'",
+            (_, true) => "'''",
+        };
+        self.at += close.len();
+        let may_end = |byte: &u8| *byte == quote || matches!(byte, b'\\' | b'\n');
+        while let Some(plain) = self.text[self.at.min(self.text.len())..].iter().position(may_end) {
+            self.at += plain;
+            let byte = self.text[self.at];
+            if byte == b'\\' && quote == b'"' {
+                self.at += 1;
+                // A line end is never skipped here: a string of one line ends there all the same.
+                if self.text.get(self.at).is_some_and(|next| many || *next != b'\n') {
+                    self.at += 1;
+                }
+            } else if byte == b'\n' && !many {
+                break;
+            } else if self.text[self.at..].starts_with(close.as_bytes()) {
+                self.at += close.len();
+                // Up to two quotes may stand before the closing three.
+                while many && self.text.get(self.at) == Some(&quote) {
+                    self.at += 1;
+                }
+                return;
+            } else {
+                self.at += 1;
+            }
+        }
+        let has_line_end = self.text.get(self.at) == Some(&b'\n') && !many;
+        self.at = if has_line_end { self.at } else { self.text.len() };
+        self.found.strings.push(Unclosed { open, close, end: trimmed_end(self.text, self.at).max(open) });
+    }
+}
+
+fn line_end(text: &[u8], from: usize) -> usize {
+    text[from..].iter().position(|byte| *byte == b'\n').map_or(text.len(), |at| from + at)
+}
+
+/// The end of the last text before `at`, line ends and blanks left out.
+fn trimmed_end(text: &[u8], at: usize) -> usize {
+    text[..at].trim_ascii_end().len()
+}
+
+/// `[name]`, `[[a.b]]`: what cannot be an item of a list, since its first part is no value.
+fn is_header(line: &[u8]) -> bool {
+    let line = line.split(|byte| *byte == b'#').next().unwrap_or_default().trim_ascii();
+    let Some(inner) = line.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]")) else { return false };
+    let inner =
+        inner.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]")).unwrap_or(inner).trim_ascii();
+    let is_word = inner.first().is_some_and(u8::is_ascii_alphabetic);
+    let is_key = inner.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_. \"'".contains(byte));
+    is_word && is_key && !matches!(inner, b"true" | b"false" | b"inf" | b"nan")
+}
+
+/// `key = `, `a.b =`, `"key" =`
+fn is_assignment(line: &[u8]) -> bool {
+    let Some(equals) = line.iter().position(|byte| *byte == b'=') else { return false };
+    let key = line[..equals].trim_ascii();
+    !key.is_empty() && key.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_. \"'".contains(byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, brackets: &[(usize, usize)], strings: &[(usize, usize)]) {
+        let found = scan(text);
+        let places = |unclosed: &[Unclosed]| unclosed.iter().map(|u| (u.open, u.end)).collect::<Vec<_>>();
+        assert_eq!((places(&found.brackets), places(&found.strings)), (brackets.to_vec(), strings.to_vec()));
+        assert_eq!(found.too_deep, None);
+    }
+
+    #[test]
+    fn what_is_closed_is_not_named() {
+        check("[a.b]\nx = [1, [2], { y = \"]\" }] # [\n[[c]]\ny = '''\n[\n'''\n", &[], &[]);
+        check("x = \"\"\"a\"\"\"\"\"\ny = 'it''s'", &[], &[]);
+        check("x = [\n  [1],\n  [true],\n]\n", &[], &[]);
+    }
+
+    #[test]
+    fn an_open_list_ends_at_the_next_key_or_header() {
+        check("x = [\n  1,\ny = 2\n", &[(4, 10)], &[]);
+        check("x = [ 1,\n[jobs.a]\ny = [\n", &[(4, 8), (22, 23)], &[]);
+        check("x = { a = [1\n[[t]]\n", &[(4, 12), (10, 12)], &[]);
+    }
+
+    #[test]
+    fn an_open_string_ends_with_its_line_or_the_text() {
+        check("x = \"a\\\"b\ny = 1\n", &[], &[(4, 9)]);
+        check("x = '''a\ny = 1\n", &[], &[(4, 14)]);
+    }
+
+    #[test]
+    fn nesting_has_a_limit() {
+        let at = |text: &str| scan(text).too_deep;
+        assert_eq!(at(&format!("x = {}{}", "[".repeat(DEEPEST), "]".repeat(DEEPEST))), None);
+        assert_eq!(at(&format!("x = {}", "[".repeat(100_000))), Some(4 + DEEPEST));
+        assert!(at(&format!("{}a = 1", "a.".repeat(100))).is_some());
+        assert!(at(&format!("[{}a]", "a.".repeat(100))).is_some());
+        assert!(at(&format!("{}x = 1", "{ a.b = ".repeat(40))).is_some());
+    }
+}

@@ -1,0 +1,108 @@
+//! What this module needs to know of operation types; `plugin` implements it.
+
+use crate::diagnostic::Severity;
+use serde_json::Value as Json;
+
+/// Operation types by name.
+pub trait OperationCatalogue: Sync {
+    /// The type of that name.
+    fn operation_type(&self, name: &str) -> Option<&OperationType>;
+
+    /// All names, sorted.
+    fn names(&self) -> Vec<&str>;
+
+    /// What somebody should know who looks for a type that is not there; none where the names say it all.
+    fn about_missing(&self) -> Option<String> {
+        None
+    }
+
+    /// Asks the plugins what a schema cannot say; one list of findings a request, in order. Called only for types
+    /// with `has_check`.
+    fn check(&self, requests: &[CheckRequest]) -> Result<Vec<Vec<Finding>>, CatalogueError>;
+
+    /// What each operation compiles to, in order.
+    fn fragments(&self, requests: &[FragmentRequest]) -> Result<Vec<Fragment>, CatalogueError>;
+}
+
+/// What a plugin declares of one type.
+#[derive(Debug, Clone)]
+pub struct OperationType {
+    /// `lambda`
+    pub name: String,
+    /// The plugin that knows it.
+    pub plugin: String,
+    /// One line.
+    pub summary: String,
+    /// JSON Schema (2020-12) of its keys: an object schema; `"x-bunsui-static": true` on a property says that no
+    /// reference may stand in it.
+    pub schema: Json,
+    /// Whether it has a check beyond the schema.
+    pub has_check: bool,
+    /// Whether it has a local form.
+    pub has_run_local: bool,
+}
+
+/// An operation to be checked.
+#[derive(Debug, Clone)]
+pub struct CheckRequest {
+    /// The operation type.
+    pub kind: String,
+    /// Its name.
+    pub operation: String,
+    /// Its keys as written (`${…}` and `{% … %}` strings included).
+    pub keys: Json,
+}
+
+/// What a check found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// Error or warning.
+    pub severity: Severity,
+    /// JSON pointer into the keys; empty for the operation as a whole.
+    pub pointer: String,
+    /// One sentence.
+    pub message: String,
+    /// What the reader can do.
+    pub help: Option<String>,
+}
+
+/// An operation to be compiled.
+#[derive(Debug, Clone)]
+pub struct FragmentRequest {
+    /// The operation type.
+    pub kind: String,
+    /// The job.
+    pub job: String,
+    /// The operation's name.
+    pub operation: String,
+    /// Its keys, with every reference already turned into `{% JSONata %}`.
+    pub keys: Json,
+}
+
+/// The states of one operation. Names are the plugin's own; the last state has `"End": true` and its output is the
+/// operation's result.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fragment {
+    /// The first state's name.
+    pub start_at: String,
+    /// State name to state, in order; Amazon States Language, JSONata only.
+    pub states: serde_json::Map<String, Json>,
+}
+
+/// A plugin could not answer.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("plugin `{plugin}` could not {what} operation `{operation}`: {message}")]
+#[diagnostic(code("bunsui::plugin::call_failed"))]
+pub struct CatalogueError {
+    /// The plugin.
+    pub plugin: String,
+    /// `check`, `compile`.
+    pub what: &'static str,
+    /// The operation, as `job.operation` where the job is known.
+    pub operation: String,
+    /// What it said, or how it died.
+    pub message: String,
+    /// What the reader can do.
+    #[help]
+    pub help: Option<String>,
+}

@@ -1,0 +1,146 @@
+//! Document to pipeline, with every finding.
+//!
+//! A pass for each part of the file reads and reports; what depends on several parts - the graph, references, the
+//! plugins' own checks - comes after them. A part that could not be read causes no findings elsewhere.
+
+mod checks;
+mod cycles;
+mod defaults;
+mod fields;
+mod head;
+mod jobs;
+mod json;
+mod keys;
+mod operations;
+mod params;
+mod references;
+mod retry;
+mod rule;
+mod schema;
+mod types;
+mod verdict;
+mod words;
+
+use self::fields::Place;
+use self::head::Head;
+use self::jobs::JobDraft;
+use self::operations::Surroundings;
+use self::params::Params;
+use self::types::Types;
+use super::{Graph, Id, OperationCatalogue, Param, Pipeline};
+use crate::diagnostic::{Diagnostic, Sink};
+use crate::document::Document;
+use indexmap::IndexMap;
+
+const ROOT_KEYS: &[&str] = &["pipeline", "params", "defaults", "jobs"];
+
+/// Checks all of a document and gives its pipeline if there was no error.
+pub fn validate(
+    document: &Document,
+    catalogue: &dyn OperationCatalogue,
+    sink: &mut Sink,
+) -> Option<Pipeline> {
+    // Found here first: what stands in [defaults] is looked at once an operation, and shall be reported once.
+    let mut found = Sink::new();
+    let pipeline = check(document, catalogue, &mut found);
+    let has_errors = found.has_errors();
+    let mut diagnostics = found.into_sorted();
+    diagnostics.dedup();
+    diagnostics.into_iter().for_each(|diagnostic| sink.report(diagnostic));
+    pipeline.filter(|_| !has_errors)
+}
+
+fn check(document: &Document, catalogue: &dyn OperationCatalogue, sink: &mut Sink) -> Option<Pipeline> {
+    let root = &document.root;
+    if root.entries.is_empty() {
+        sink.report(empty());
+        return None;
+    }
+    let place = Place { table: root, what: "a pipeline file", header: root.span };
+    fields::refuse_unknown(place, ROOT_KEYS, sink);
+    let types = Types::of(document, catalogue);
+    check_schemas(&types, sink);
+    let head = head::read(document, sink);
+    let params = params::read(document, sink);
+    let defaults = defaults::read(document, &document.source, &types, sink);
+    let around = Surroundings { source: &document.source, types: &types, defaults: &defaults };
+    let mut jobs = jobs::read(document, &around, sink);
+    let (checked, requests) = checks::requests(&mut jobs);
+    // Plugins are other processes: they answer while the graph and the references are looked at.
+    let graph = std::thread::scope(|scope| {
+        let asking = scope.spawn(move || checks::ask(&requests, catalogue));
+        let graph = check_across_jobs(&jobs, &params, &types, sink);
+        let answers = asking.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        checked.report(answers, &jobs, sink);
+        graph
+    });
+    if sink.has_errors() {
+        return None;
+    }
+    finish(document, head?, params, jobs, graph)
+}
+
+/// What depends on several jobs: the graph, references and the types of what they refer to.
+fn check_across_jobs(
+    jobs: &IndexMap<&str, JobDraft<'_>>,
+    params: &Params<'_>,
+    types: &Types<'_>,
+    sink: &mut Sink,
+) -> Graph {
+    let upstreams: Vec<Vec<usize>> =
+        jobs.values().map(|job| job.depends_on.iter().map(|(index, _)| *index).collect()).collect();
+    cycles::check(jobs, &upstreams, sink);
+    let graph = Graph::new(upstreams);
+    references::check(&references::Names { params, jobs }, &graph, sink);
+    for operation in jobs.values().flat_map(|job| &job.operations) {
+        operations::check_param_types(operation, types, params, sink);
+    }
+    graph
+}
+
+fn empty() -> Diagnostic {
+    Diagnostic::error("bunsui::pipeline::empty", "the file is empty")
+        .help("`bunsui init` writes a pipeline to begin with")
+}
+
+fn check_schemas(types: &Types<'_>, sink: &mut Sink) {
+    for schema in types.used() {
+        if let Err(reason) = &schema.validator {
+            let declared = schema.declared;
+            sink.report(
+                Diagnostic::error(
+                    "bunsui::pipeline::schema_unusable",
+                    format!(
+                        "plugin `{}` gives a schema for `{}` that cannot be used: {reason}",
+                        declared.plugin, declared.name
+                    ),
+                )
+                .help("this is a mistake in the plugin; tell its authors"),
+            );
+        }
+    }
+}
+
+fn finish(
+    document: &Document,
+    head: Head,
+    params: Params<'_>,
+    jobs: IndexMap<&str, JobDraft<'_>>,
+    graph: Graph,
+) -> Option<Pipeline> {
+    let ids: Vec<Id> = jobs.values().map(|job| job.id.clone()).collect::<Option<_>>()?;
+    let params: Option<IndexMap<Id, Param>> =
+        params.by_name.into_values().map(|param| param.map(|param| (param.name.clone(), param))).collect();
+    let jobs: Option<IndexMap<Id, super::Job>> = jobs.into_values().map(|job| job.finish(&ids)).collect();
+    Some(Pipeline {
+        source: document.source.clone(),
+        name: head.name?,
+        description: head.description,
+        timeout: head.timeout,
+        max_concurrency: head.max_concurrency,
+        on_failure: head.on_failure,
+        params: params?,
+        jobs: jobs?,
+        graph,
+    })
+}

@@ -1,0 +1,164 @@
+//! Values of a pipeline's parameters, from all that was given.
+
+use crate::diagnostic::{Diagnostic, Sink, nearest};
+use crate::pipeline::{Param, ParamType, Pipeline};
+use indexmap::IndexMap;
+use serde_json::{Map, Value as Json};
+use std::collections::BTreeSet;
+
+/// Values by name. Params that are not required and were not given are absent.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Parameters {
+    /// All values, secrets too.
+    pub values: Map<String, Json>,
+    /// Names of secrets among them.
+    pub secrets: BTreeSet<String>,
+}
+
+/// Something given for a parameter.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Given {
+    /// The parameter's name.
+    pub name: String,
+    /// What was given.
+    pub value: GivenValue,
+    /// Where: `--param`, `params.toml`, `BUNSUI_PARAM_YEAR`.
+    pub origin: String,
+}
+
+/// A value in one of the forms that users give.
+#[derive(Debug, Clone, PartialEq)]
+pub enum GivenValue {
+    /// Text of an argument, a variable or a file named by `@file`; read by the param's type.
+    Text(String),
+    /// A value of a parameter file.
+    Value(Json),
+}
+
+impl Parameters {
+    /// Values that may be stored: without secrets.
+    pub fn without_secrets(&self) -> Map<String, Json> {
+        self.values
+            .iter()
+            .filter(|(name, _)| !self.secrets.contains(*name))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect()
+    }
+
+    /// Texts that must not be written anywhere, longest first. Very short ones would redact half of every line, so a
+    /// secret of less than four characters is not looked for.
+    pub fn secret_texts(&self) -> Vec<String> {
+        let mut texts = Vec::new();
+        for name in &self.secrets {
+            if let Some(value) = self.values.get(name) {
+                collect_texts(value, &mut texts);
+            }
+        }
+        texts.retain(|text| text.chars().count() >= 4);
+        texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
+        texts.dedup();
+        texts
+    }
+}
+
+fn collect_texts(value: &Json, texts: &mut Vec<String>) {
+    match value {
+        Json::String(text) => {
+            texts.push(text.clone());
+            // A cause is often JSON text, where quotes and line ends are escaped; log lines are single lines.
+            let quoted = Json::from(text.as_str()).to_string();
+            texts.push(quoted[1..quoted.len() - 1].to_owned());
+            // As Python and Node print a string inside a value.
+            texts.push(text.replace('\\', "\\\\").replace('\n', "\\n"));
+            texts.extend(text.lines().map(|line| line.trim().to_owned()));
+        }
+        Json::Number(number) => texts.push(number.to_string()),
+        Json::Array(items) => items.iter().for_each(|item| collect_texts(item, texts)),
+        Json::Object(object) => object.values().for_each(|value| collect_texts(value, texts)),
+        Json::Null | Json::Bool(_) => {}
+    }
+}
+
+/// Resolves all parameters: what was given (a later entry wins over an earlier one of the same name), else the default.
+/// Reports every unknown name, every refused value and every one that is missing; their labels lie in the pipeline file.
+pub fn resolve_parameters(pipeline: &Pipeline, given: &[Given], sink: &mut Sink) -> Option<Parameters> {
+    let errors_before = sink.errors();
+    let mut by_name: IndexMap<&str, &Given> = IndexMap::new();
+    for entry in given {
+        if pipeline.params.contains_key(entry.name.as_str()) {
+            by_name.insert(&entry.name, entry);
+        } else {
+            sink.report(unknown(pipeline, entry));
+        }
+    }
+    let mut parameters = Parameters::default();
+    for param in pipeline.params.values() {
+        let value = match by_name.get(param.name.as_str()) {
+            Some(entry) => read(param, entry, sink),
+            None => param.default.clone(),
+        };
+        match value {
+            Some(value) => {
+                if param.secret {
+                    parameters.secrets.insert(param.name.to_string());
+                }
+                parameters.values.insert(param.name.to_string(), value);
+            }
+            None if param.required && !by_name.contains_key(param.name.as_str()) => {
+                sink.report(missing(param));
+            }
+            None => {}
+        }
+    }
+    (sink.errors() == errors_before).then_some(parameters)
+}
+
+fn unknown(pipeline: &Pipeline, entry: &Given) -> Diagnostic {
+    let names = || pipeline.params.keys().map(super::super::pipeline::Id::as_str);
+    let help = match nearest(&entry.name, names()) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None if pipeline.params.is_empty() => "the pipeline has no `[params]`".to_owned(),
+        None => format!("the pipeline has: {}", names().collect::<Vec<_>>().join(", ")),
+    };
+    Diagnostic::error(
+        "bunsui::param::unknown",
+        format!("pipeline `{}` has no param `{}` ({})", pipeline.name, entry.name, entry.origin),
+    )
+    .help(help)
+}
+
+fn missing(param: &Param) -> Diagnostic {
+    let how = match param.kind {
+        _ if param.secret => format!(
+            "give it as `--param {0}=@FILE` or in the variable `BUNSUI_PARAM_{1}`",
+            param.name,
+            param.name.as_str().to_uppercase().replace('-', "_")
+        ),
+        ParamType::List | ParamType::Table => {
+            format!("give it as `--param {}=JSON`, or in a file with `--params FILE`", param.name)
+        }
+        _ => format!("give it as `--param {}=VALUE`", param.name),
+    };
+    Diagnostic::error("bunsui::param::missing", format!("param `{}` has no value", param.name))
+        .label(param.span, "has no default")
+        .help(how)
+}
+
+fn read(param: &Param, entry: &Given, sink: &mut Sink) -> Option<Json> {
+    let result = match &entry.value {
+        GivenValue::Text(text) => param.parse_text(text),
+        GivenValue::Value(value) => Ok(value.clone()),
+    };
+    match result.and_then(|value| param.check(&value).map(|()| value)) {
+        Ok(value) => Some(value),
+        Err(error) => {
+            let message = format!("param `{}` ({}): {}", param.name, entry.origin, error.message);
+            sink.report(
+                Diagnostic::error("bunsui::param::invalid_value", message)
+                    .label(param.span, "defined here")
+                    .maybe_help(error.help),
+            );
+            None
+        }
+    }
+}

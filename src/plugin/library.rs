@@ -1,0 +1,235 @@
+//! One plugin library, loaded: every reason to refuse it, its declaration, calls.
+//!
+//! Takes: a path. Gives: a [`Library`] whose calls are safe, or a [`LoadError`].
+//! Deliberately does not: unload, ever. Runs in the plugin host; only [`inspect`] runs elsewhere.
+
+use super::elf;
+use bunsui_plugin_abi as abi;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+use std::ffi::c_void;
+use std::path::Path;
+
+/// What a plugin says of itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Declaration {
+    pub(super) name: String,
+    pub(super) version: String,
+    pub(super) operation_types: Vec<DeclaredType>,
+}
+
+/// What a plugin says of one operation type.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct DeclaredType {
+    pub(super) name: String,
+    pub(super) summary: String,
+    pub(super) schema: Json,
+    #[serde(default)]
+    pub(super) has_check: bool,
+    #[serde(default)]
+    pub(super) has_run_local: bool,
+}
+
+/// Why a library is not used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum LoadError {
+    #[error("there is no such file")]
+    Missing,
+    #[error("it cannot be read: {0}")]
+    Unreadable(String),
+    #[error("it is not a shared library: {0}")]
+    NotALibrary(String),
+    #[error("it is cut off: it says it is {expected} bytes long and is {found}")]
+    CutOff { expected: u64, found: u64 },
+    #[error("the system cannot load it: {0}")]
+    CannotLoad(String),
+    #[error("it is not a bunsui plugin: it has no symbol `bunsui_plugin_v1`")]
+    NoSymbol,
+    #[error("it is built for plugin interface {0}, this bunsui speaks {ours}", ours = abi::ABI_VERSION)]
+    NewerInterface(u32),
+    #[error("it is built for plugin interface {0}, this bunsui speaks {ours}", ours = abi::ABI_VERSION)]
+    OlderInterface(u32),
+    #[error("its table of functions is {found} bytes long, interface 1 has {expected}")]
+    TruncatedTable { expected: u32, found: u32 },
+    #[error("it gives no table of functions")]
+    NullTable,
+    #[error("its function `{0}` is missing")]
+    NullFunction(String),
+    #[error("what it declares cannot be used: {0}")]
+    BadDeclaration(String),
+    #[error("the JSON Schema of its operation type `{operation_type}` is not valid: {message}")]
+    BadSchema { operation_type: String, message: String },
+    #[error("it crashed while it was loaded: {0}")]
+    Crashed(String),
+    #[error("it did not say within {0} seconds what it is")]
+    Hung(u64),
+    #[error("its host process could not be started: {0}")]
+    NoHost(String),
+}
+
+impl LoadError {
+    /// The code of its page.
+    pub(super) fn code(&self) -> &'static str {
+        match self {
+            Self::Missing => "bunsui::plugin::missing",
+            Self::Unreadable(_) => "bunsui::plugin::unreadable",
+            Self::NotALibrary(_) => "bunsui::plugin::not_a_library",
+            Self::CutOff { .. } => "bunsui::plugin::cut_off",
+            Self::CannotLoad(_) => "bunsui::plugin::cannot_load",
+            Self::NoSymbol => "bunsui::plugin::no_symbol",
+            Self::NewerInterface(_) => "bunsui::plugin::newer_interface",
+            Self::OlderInterface(_) => "bunsui::plugin::older_interface",
+            Self::TruncatedTable { .. } => "bunsui::plugin::truncated_table",
+            Self::NullTable => "bunsui::plugin::null_table",
+            Self::NullFunction(_) => "bunsui::plugin::null_function",
+            Self::BadDeclaration(_) => "bunsui::plugin::bad_declaration",
+            Self::BadSchema { .. } => "bunsui::plugin::bad_schema",
+            Self::Crashed(_) => "bunsui::plugin::crashed",
+            Self::Hung(_) => "bunsui::plugin::hung",
+            Self::NoHost(_) => "bunsui::plugin::no_host",
+        }
+    }
+}
+
+/// Everything that can be said of a file without loading it.
+pub(super) fn inspect(path: &Path) -> Result<(), LoadError> {
+    let metadata = path.metadata().map_err(|error| unreadable(&error))?;
+    if !metadata.is_file() {
+        return Err(LoadError::NotALibrary("it is a folder or a device".to_owned()));
+    }
+    let mut file = std::fs::File::open(path).map_err(|error| unreadable(&error))?;
+    elf::check(&mut file, metadata.len())
+}
+
+fn unreadable(error: &std::io::Error) -> LoadError {
+    if error.kind() == std::io::ErrorKind::NotFound {
+        LoadError::Missing
+    } else {
+        LoadError::Unreadable(error.to_string())
+    }
+}
+
+/// A loaded plugin library.
+pub(super) struct Library {
+    describe: abi::DescribeFn,
+    call: abi::CallFn,
+    free: abi::FreeFn,
+}
+
+/// What a call gave.
+pub(super) struct CallOutcome {
+    pub(super) status: i32,
+    pub(super) bytes: Vec<u8>,
+}
+
+impl Library {
+    /// Loads a library for good and checks its table.
+    #[expect(unsafe_code, reason = "loads native code and reads its table")]
+    pub(super) fn load(path: &Path) -> Result<Self, LoadError> {
+        inspect(path)?;
+        let name = path.canonicalize().map_err(|error| unreadable(&error))?;
+        // SAFETY: a library's initialisers run here. That is what loading a plugin means, and why it is done in a process of
+        // its own.
+        let library = unsafe { libloading::Library::new(name) }
+            .map_err(|error| LoadError::CannotLoad(with_source(&error)))?;
+        // Never unloaded: its threads, statics and destructors of thread-locals may outlive any call.
+        let library = Box::leak(Box::new(library));
+        // SAFETY: the symbol's name says its type.
+        let entry = unsafe { library.get::<abi::EntryPoint>(abi::SYMBOL.as_bytes()) }
+            .map_err(|_| LoadError::NoSymbol)?;
+        // SAFETY: the entry point takes nothing.
+        let table = unsafe { entry() };
+        if table.is_null() {
+            return Err(LoadError::NullTable);
+        }
+        // SAFETY: every table of every version begins with a header.
+        check_header(unsafe { table.cast::<abi::Header>().read() })?;
+        // SAFETY: the header says that a whole table of version 1 is there.
+        Self::from_table(unsafe { table.read() })
+    }
+
+    fn from_table(table: abi::PluginV1) -> Result<Self, LoadError> {
+        let missing = |name: &str| LoadError::NullFunction(name.to_owned());
+        Ok(Self {
+            describe: table.describe.ok_or_else(|| missing("describe"))?,
+            call: table.call.ok_or_else(|| missing("call"))?,
+            free: table.free.ok_or_else(|| missing("free"))?,
+        })
+    }
+
+    /// What the plugin says of itself.
+    #[expect(unsafe_code, reason = "calls the plugin")]
+    pub(super) fn describe(&self) -> Result<Declaration, LoadError> {
+        let mut reply = abi::Buf::EMPTY;
+        // SAFETY: the function is the plugin's own, the place for the reply is ours.
+        let status = unsafe { (self.describe)(&raw mut reply) };
+        let bytes = self.take(reply);
+        if status != abi::STATUS_OK {
+            let said = String::from_utf8_lossy(&bytes).into_owned();
+            return Err(LoadError::BadDeclaration(format!("it answered with an error: {said}")));
+        }
+        let declaration: Declaration = serde_json::from_slice(&bytes).map_err(|error| {
+            LoadError::BadDeclaration(format!("its answer is not what was asked for: {error}"))
+        })?;
+        if declaration.operation_types.is_empty() {
+            return Err(LoadError::BadDeclaration("it has no operation types".to_owned()));
+        }
+        Ok(declaration)
+    }
+
+    /// Sends a request. `functions` serves the plugin during the call and gets `ctx`.
+    #[expect(unsafe_code, reason = "calls the plugin")]
+    pub(super) fn call(&self, functions: HostFunctions, ctx: *mut c_void, request: &[u8]) -> CallOutcome {
+        let host = abi::HostV1 {
+            head: abi::Header::of::<abi::HostV1>(),
+            ctx,
+            log: Some(functions.log),
+            cancelled: Some(functions.cancelled),
+            cancel_fd: Some(functions.cancel_fd),
+        };
+        let mut reply = abi::Buf::EMPTY;
+        // SAFETY: the function is the plugin's own; table, request and reply outlive the call.
+        let status = unsafe { (self.call)(&raw const host, request.as_ptr(), request.len(), &raw mut reply) };
+        CallOutcome { status, bytes: self.take(reply) }
+    }
+
+    #[expect(unsafe_code, reason = "reads what the plugin allocated and gives it back")]
+    fn take(&self, reply: abi::Buf) -> Vec<u8> {
+        if reply.ptr.is_null() {
+            return Vec::new();
+        }
+        // SAFETY: the plugin promises `len` bytes at `ptr`, until they are given back.
+        let bytes = unsafe { std::slice::from_raw_parts(reply.ptr, reply.len) }.to_vec();
+        // SAFETY: given back once, unchanged.
+        unsafe { (self.free)(reply.ptr, reply.len, reply.cap) };
+        bytes
+    }
+}
+
+/// The functions of the host's table.
+#[derive(Clone, Copy)]
+pub(super) struct HostFunctions {
+    pub(super) log: abi::LogFn,
+    pub(super) cancelled: abi::CancelledFn,
+    pub(super) cancel_fd: abi::CancelFdFn,
+}
+
+fn check_header(head: abi::Header) -> Result<(), LoadError> {
+    match head.compatibility::<abi::PluginV1>() {
+        abi::Compatibility::Readable => Ok(()),
+        abi::Compatibility::Newer => Err(LoadError::NewerInterface(head.abi_version)),
+        abi::Compatibility::Older => Err(LoadError::OlderInterface(head.abi_version)),
+        abi::Compatibility::Truncated => Err(LoadError::TruncatedTable {
+            expected: abi::Header::of::<abi::PluginV1>().struct_size,
+            found: head.struct_size,
+        }),
+    }
+}
+
+fn with_source(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => source.to_string(),
+        None => error.to_string(),
+    }
+}

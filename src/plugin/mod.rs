@@ -1,0 +1,22 @@
+//! Finds the libraries that know operation types and hosts each in a process of its own.
+//!
+//! Takes: search folders, the executable to start as a host. Gives: an
+//! [`OperationCatalogue`](crate::pipeline::OperationCatalogue) and local runs of operations.
+//! Deliberately does not: know any operation type, or keep a library in this process.
+
+mod cache;
+mod call;
+mod catalogue;
+mod client;
+mod elf;
+mod find;
+mod frame;
+mod host;
+mod hosted;
+mod library;
+mod processes;
+
+pub use catalogue::{Explanation, LocalRun, LogLine, Plugins, PluginsOptions, Runnable};
+pub use find::{Found, PassedOver, ProjectPlugins, search_folders};
+pub use host::host_main;
+pub use processes::become_subreaper;

@@ -1,0 +1,131 @@
+//! One line an event, for what is no terminal.
+
+use super::text::{between, one_line};
+use crate::runner::EventConsumer;
+use crate::session::{EventKind, FailureRecord, SessionEvent};
+use jiff::Timestamp;
+use std::collections::HashMap;
+
+/// Prints a line for each event that a person wants to know of.
+pub struct EventLines<F> {
+    print: F,
+    started: HashMap<String, Timestamp>,
+    /// What follows a first interrupt can only be said with the number of running jobs.
+    running: usize,
+}
+
+impl<F> EventLines<F> {
+    /// Prints by `print`.
+    pub fn new(print: F) -> Self {
+        Self { print, started: HashMap::new(), running: 0 }
+    }
+}
+
+impl<F: FnMut(String)> EventConsumer for EventLines<F> {
+    fn event(&mut self, event: &SessionEvent) {
+        let line = self.line(event);
+        if let Some(line) = line {
+            (self.print)(format!("{} {line}", event.at.strftime("%H:%M:%S")));
+        }
+    }
+}
+
+impl<F> EventLines<F> {
+    /// The line of an event, without its time.
+    pub(super) fn line(&mut self, event: &SessionEvent) -> Option<String> {
+        let at = event.at;
+        Some(match &event.kind {
+            EventKind::SessionCreated { session, pipeline, jobs } => {
+                let word = if *jobs == 1 { "job" } else { "jobs" };
+                format!("session {session} of {pipeline}: {jobs} {word}")
+            }
+            EventKind::JobStarted { job, attempt, .. } => {
+                self.running += 1;
+                self.started.insert(job.clone(), at);
+                format!("started    {job}{}", nth("attempt", *attempt))
+            }
+            EventKind::OperationRetrying { job, operation, try_number, delay_ms, error, cause, .. } => {
+                let cause = brief_cause(cause).map(|cause| format!(" ({cause})")).unwrap_or_default();
+                let delay = *delay_ms as f64 / 1000.0;
+                format!(
+                    "retrying   {job}/{operation}: try {try_number} failed with {error}, the next in {delay:.1}s{cause}"
+                )
+            }
+            EventKind::JobSucceeded { job, .. } => format!("succeeded  {job} ({})", self.took(job, at)),
+            EventKind::JobFailed { job, failure, allowed, .. } => {
+                let took = self.took(job, at);
+                format!("failed     {job} ({took}){}: {}", allowance(*allowed), brief(failure))
+            }
+            EventKind::JobTimedOut { job, failure, allowed, .. } => {
+                let took = self.took(job, at);
+                format!("timed out  {job} ({took}){}: {}", allowance(*allowed), brief(failure))
+            }
+            EventKind::JobCancelled { job, reason, .. } => {
+                self.took(job, at);
+                format!("cancelled  {job}: {reason}")
+            }
+            EventKind::JobSkipped { job, reason } => format!("skipped    {job}: {reason}"),
+            EventKind::JobUpstreamFailed { job, upstream } => {
+                format!("not run    {job}: `{upstream}` failed")
+            }
+            EventKind::SessionResumed { by } => format!("resumed by {by}"),
+            EventKind::AttemptLost { job, attempt } => {
+                format!("cut off    {job}: attempt {attempt} ended with its runner")
+            }
+            EventKind::PauseRequested { reason, .. } => match self.running {
+                0 => format!("pausing: {reason}"),
+                running => format!(
+                    "pausing: {reason}; nothing new starts, {running} running job{} may finish \
+                     (interrupt again to cancel, a third time to leave at once)",
+                    if running == 1 { "" } else { "s" }
+                ),
+            },
+            EventKind::SessionPaused { reason } => format!("paused: {reason}"),
+            EventKind::CancelRequested { reason, .. } => {
+                format!("cancelling: {reason}; running jobs are stopped (interrupt again to leave at once)")
+            }
+            EventKind::SessionTimeoutReached => {
+                "the pipeline's timeout ran out: running jobs are stopped".into()
+            }
+            EventKind::LeaseTaken { .. }
+            | EventKind::SessionStarted
+            | EventKind::OperationStarted { .. }
+            | EventKind::OperationSucceeded { .. }
+            | EventKind::OperationFailed { .. }
+            | EventKind::StopRequested { .. }
+            | EventKind::SessionEnded { .. } => return None,
+        })
+    }
+
+    fn took(&mut self, job: &str, at: Timestamp) -> String {
+        match self.started.remove(job) {
+            Some(started) => {
+                self.running = self.running.saturating_sub(1);
+                between(started, at)
+            }
+            None => "not started".into(),
+        }
+    }
+}
+
+fn nth(word: &str, number: u32) -> String {
+    if number > 1 { format!(" ({word} {number})") } else { String::new() }
+}
+
+fn allowance(allowed: bool) -> &'static str {
+    if allowed { ", which is allowed" } else { "" }
+}
+
+/// A cause in a few words. A service's JSON has them under `errorMessage`, or is not for one line.
+fn brief_cause(cause: &str) -> Option<String> {
+    let message = match serde_json::from_str::<serde_json::Value>(cause) {
+        Ok(serde_json::Value::Object(body)) => body.get("errorMessage")?.as_str()?.to_owned(),
+        _ => cause.to_owned(),
+    };
+    Some(one_line(&message, 120)).filter(|message| !message.is_empty())
+}
+
+fn brief(failure: &FailureRecord) -> String {
+    let text = failure.summary.as_deref().or(failure.error.as_deref()).unwrap_or("it says nothing more");
+    one_line(text, 160)
+}

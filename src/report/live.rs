@@ -1,0 +1,154 @@
+//! The live view on a terminal: one line a running job with its operation and its elapsed time, a count below.
+
+use super::lines::EventLines;
+use crate::runner::EventConsumer;
+use crate::session::{EventKind, SessionEvent};
+use indexmap::IndexMap;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use std::time::{Duration, Instant};
+
+/// Running jobs shown at once, at most; the count below tells of the others.
+const MOST_LINES: usize = 16;
+
+/// Redraws lines at the bottom of a terminal; what is final scrolls up as lines of its own.
+pub struct LiveView {
+    progress: MultiProgress,
+    total: ProgressBar,
+    /// Those that run, the longest first.
+    jobs: IndexMap<String, RunningJob>,
+    room: usize,
+    lines: EventLines<()>,
+    style: ProgressStyle,
+    running: usize,
+    done: usize,
+    count: usize,
+}
+
+struct RunningJob {
+    started: Instant,
+    message: String,
+    /// None where the terminal has no room for it now.
+    line: Option<ProgressBar>,
+}
+
+impl Default for LiveView {
+    fn default() -> Self {
+        Self::new(console::Term::stderr().size().0)
+    }
+}
+
+impl LiveView {
+    /// On standard error, which has so many lines.
+    pub fn new(height: u16) -> Self {
+        let progress = MultiProgress::new();
+        let total = progress.add(ProgressBar::new_spinner());
+        total.set_style(style("{elapsed:>6} {wide_msg}"));
+        Self {
+            progress,
+            total,
+            jobs: IndexMap::new(),
+            // The count and the line of the cursor need room too.
+            room: usize::from(height).saturating_sub(2).clamp(1, MOST_LINES),
+            lines: EventLines::new(()),
+            style: style("{elapsed:>6} {spinner} {wide_msg}"),
+            running: 0,
+            done: 0,
+            count: 0,
+        }
+    }
+
+    /// Removes the live lines; what scrolled up stays.
+    pub fn finish(&mut self) {
+        for job in self.jobs.drain(..).filter_map(|(_, job)| job.line) {
+            job.finish_and_clear();
+        }
+        self.total.finish_and_clear();
+        let _ = self.progress.clear();
+    }
+
+    fn job_started(&mut self, job: &str) {
+        self.running += 1;
+        let running = RunningJob { started: Instant::now(), message: job.to_owned(), line: None };
+        self.jobs.insert(job.to_owned(), running);
+        self.fill();
+    }
+
+    /// Gives lines to running jobs as long as there is room.
+    fn fill(&mut self) {
+        let shown = self.jobs.values().filter(|job| job.line.is_some()).count();
+        let waiting = self.jobs.values_mut().filter(|job| job.line.is_none());
+        for job in waiting.take(self.room.saturating_sub(shown)) {
+            let bar = ProgressBar::new_spinner().with_elapsed(job.started.elapsed());
+            let bar = self.progress.insert_before(&self.total, bar);
+            bar.set_style(self.style.clone());
+            bar.set_message(job.message.clone());
+            bar.enable_steady_tick(Duration::from_millis(125));
+            job.line = Some(bar);
+        }
+    }
+
+    fn job_final(&mut self, job: &str, was_running: bool) {
+        self.done += 1;
+        if was_running {
+            self.running = self.running.saturating_sub(1);
+        }
+        let Some(job) = self.jobs.shift_remove(job) else { return };
+        if let Some(bar) = job.line {
+            bar.finish_and_clear();
+            self.progress.remove(&bar);
+            self.fill();
+        }
+    }
+
+    fn say(&mut self, job: &str, message: String) {
+        let Some(job) = self.jobs.get_mut(job) else { return };
+        job.message.clone_from(&message);
+        if let Some(bar) = &job.line {
+            bar.set_message(message);
+        }
+    }
+
+    fn count_line(&self) -> String {
+        format!("{} of {} jobs done, {} running", self.done, self.count, self.running)
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template)
+        .expect("the templates above are well formed")
+        .tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ ")
+}
+
+impl EventConsumer for LiveView {
+    fn event(&mut self, event: &SessionEvent) {
+        match &event.kind {
+            EventKind::SessionCreated { jobs, .. } => {
+                self.count = *jobs;
+                self.total.enable_steady_tick(Duration::from_millis(125));
+            }
+            EventKind::JobStarted { job, .. } => self.job_started(job),
+            EventKind::OperationStarted { job, operation, try_number, .. } => {
+                let again = if *try_number > 1 { format!(" (try {try_number})") } else { String::new() };
+                self.say(job, format!("{job}/{operation}{again}"));
+            }
+            EventKind::OperationRetrying { job, operation, error, .. } => {
+                self.say(job, format!("{job}/{operation} waits to try again after {error}"));
+            }
+            EventKind::JobSucceeded { job, .. } | EventKind::JobTimedOut { job, .. } => {
+                self.job_final(job, true);
+            }
+            EventKind::JobFailed { job, attempt, .. } | EventKind::JobCancelled { job, attempt, .. } => {
+                self.job_final(job, *attempt > 0);
+            }
+            EventKind::JobSkipped { job, .. } | EventKind::JobUpstreamFailed { job, .. } => {
+                self.job_final(job, false);
+            }
+            _ => {}
+        }
+        let is_started = matches!(event.kind, EventKind::JobStarted { .. });
+        if let Some(line) = self.lines.line(event).filter(|_| !is_started) {
+            let _ = self.progress.println(format!("{} {line}", event.at.strftime("%H:%M:%S")));
+        }
+        self.total.set_message(self.count_line());
+    }
+}

@@ -1,0 +1,104 @@
+//! Small forms of text that several reports share.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value as Json;
+use std::borrow::Cow;
+
+/// Text of an operation's, safe for a terminal: control characters (escape sequences begin with one) are shown, not sent.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    let is_harmful = |c: char| c.is_control() && c != '\t';
+    if !text.contains(is_harmful) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(
+        text.chars()
+            .map(|c| if is_harmful(c) { c.escape_default().to_string() } else { c.to_string() })
+            .collect(),
+    )
+}
+
+/// The same for text of several lines: line ends stay.
+pub fn printable_lines(text: &str) -> String {
+    text.lines().map(printable).collect::<Vec<_>>().join("\n")
+}
+
+/// `0.4s`, `12.0s`, `3m 05s`, `2h 00m`.
+pub fn duration(duration: SignedDuration) -> String {
+    let millis = duration.as_millis().max(0);
+    let seconds = millis / 1000;
+    match seconds {
+        0..=59 => format!("{}.{}s", seconds, millis % 1000 / 100),
+        60..=3599 => format!("{}m {:02}s", seconds / 60, seconds % 60),
+        _ => format!("{}h {:02}m", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+/// From one time to another.
+pub fn between(from: Timestamp, to: Timestamp) -> String {
+    duration(to.duration_since(from))
+}
+
+/// The first line of a text, at most `width` characters, with `…` where something is left out.
+pub fn one_line(text: &str, width: usize) -> String {
+    let first = text.lines().next().unwrap_or_default();
+    let is_cut = first.chars().count() > width || text.lines().nth(1).is_some();
+    let kept: String = printable(first).chars().take(width.saturating_sub(usize::from(is_cut))).collect();
+    if is_cut { format!("{}…", kept.trim_end()) } else { kept }
+}
+
+/// Of several members none may take the whole line.
+fn member(text: &str) -> String {
+    const MOST: usize = 48;
+    one_line(text, MOST)
+}
+
+/// A value in one line: an object as `key: value, …`, a text without quotes, else JSON.
+pub fn value_line(value: &Json, width: usize) -> String {
+    let text = match value {
+        Json::Null => return String::new(),
+        Json::String(text) => text.clone(),
+        Json::Object(object) => object
+            .iter()
+            .map(|(key, value)| match value {
+                Json::String(text) => format!("{key}: {}", member(text)),
+                value => format!("{key}: {}", member(&value.to_string())),
+            })
+            .collect::<Vec<_>>()
+            .join(", "),
+        other => other.to_string(),
+    };
+    one_line(&text, width)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn escapes_do_not_reach_the_terminal() {
+        assert_eq!(printable("a\u{1b}[31mb\tc"), "a\\u{1b}[31mb\tc");
+        assert_eq!(printable("雨 ok"), "雨 ok");
+        assert_eq!(printable_lines("a\r\nb\u{7}"), "a\nb\\u{7}");
+    }
+
+    #[test]
+    fn durations_are_short() {
+        let cases =
+            [(449, "0.4s"), (12_000, "12.0s"), (185_000, "3m 05s"), (7_200_000, "2h 00m"), (-5, "0.0s")];
+        for (millis, expected) in cases {
+            assert_eq!(duration(SignedDuration::from_millis(millis)), expected);
+        }
+    }
+
+    #[test]
+    fn values_take_one_line() {
+        assert_eq!(
+            value_line(&json!({"rows": 365, "target": "out/x.csv"}), 80),
+            "rows: 365, target: out/x.csv"
+        );
+        assert_eq!(value_line(&json!({"a": "x\ny"}), 80), "a: x…");
+        assert_eq!(value_line(&json!("abcdef"), 4), "abc…");
+        assert_eq!(value_line(&json!(null), 4), "");
+    }
+}

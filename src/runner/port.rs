@@ -1,0 +1,299 @@
+//! What a runner needs of a backend. Backends implement these; the same conformance tests run against each.
+
+use crate::session::{
+    DeploymentRecord, FailureRecord, JobRecord, RequestRecord, SessionEvent, SessionId, SessionRecord,
+    SessionStatus,
+};
+use crate::state_machine::StateMachine;
+use async_trait::async_trait;
+use serde_json::Value as Json;
+use std::sync::Arc;
+
+/// Starts executions, waits for their ends, stops them.
+#[async_trait]
+pub trait Engine: Send + Sync {
+    /// Starts an execution. Idempotent by name: a second start of the same name and input is the same execution.
+    async fn start(&self, start: StartExecution) -> Result<(), EngineError>;
+
+    /// Waits for the end of an execution that was started.
+    async fn wait(&self, execution: &str) -> Result<ExecutionEnd, EngineError>;
+
+    /// Ends an execution and what it started, as far as can be; its `wait` then gives [`ExecutionEnd::Aborted`].
+    async fn stop(&self, execution: &str) -> Result<(), EngineError>;
+}
+
+/// One execution to be started.
+#[derive(Debug, Clone)]
+pub struct StartExecution {
+    /// Derived from session, job key and attempt; no other execution has it.
+    pub name: String,
+    /// The session.
+    pub session: SessionId,
+    /// The job, by index into the pipeline's jobs.
+    pub job: usize,
+    /// The job's key.
+    pub job_key: String,
+    /// Its attempt.
+    pub attempt: u32,
+    /// Its state machine.
+    pub machine: Arc<StateMachine>,
+    /// Its input.
+    pub input: Json,
+}
+
+/// How an execution ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ExecutionEnd {
+    /// With an output.
+    Succeeded(Json),
+    /// With an error, explained as far as the backend can.
+    Failed(FailureRecord),
+    /// Out of time, its own or a task's.
+    TimedOut(FailureRecord),
+    /// Stopped.
+    Aborted,
+}
+
+/// What happens inside an execution, for progress; told by the engine to whoever made it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExecutionProgress {
+    /// The job, by index.
+    pub job: usize,
+    /// Its attempt.
+    pub attempt: u32,
+    /// What happened.
+    pub update: OperationUpdate,
+}
+
+/// What happened to an operation.
+#[derive(Debug, Clone, PartialEq)]
+pub enum OperationUpdate {
+    /// A try began.
+    Started {
+        /// The operation's name.
+        operation: String,
+        /// From 1.
+        try_number: u32,
+    },
+    /// A task gave its result.
+    Succeeded {
+        /// The operation's name.
+        operation: String,
+        /// From 1.
+        try_number: u32,
+    },
+    /// A try failed and another follows.
+    Retrying {
+        /// The operation's name.
+        operation: String,
+        /// The one that failed.
+        try_number: u32,
+        /// Milliseconds until the next.
+        delay_ms: u64,
+        /// The error's name.
+        error: String,
+        /// Its cause.
+        cause: String,
+    },
+    /// A try failed and none follows.
+    Failed {
+        /// The operation's name.
+        operation: String,
+        /// The one that failed.
+        try_number: u32,
+        /// The error's name.
+        error: String,
+        /// Its cause.
+        cause: String,
+    },
+}
+
+/// An engine could not do what it was asked.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum EngineError {
+    /// The execution is not known.
+    #[error("execution `{execution}` is not known to the engine")]
+    #[diagnostic(code("bunsui::execution::not_found"))]
+    NotFound {
+        /// Its name.
+        execution: String,
+    },
+    /// The definition was refused.
+    #[error("the definition of job `{job}` was refused: {reason}")]
+    #[diagnostic(code("bunsui::execution::definition_refused"))]
+    DefinitionRefused {
+        /// The job.
+        job: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Keeps sessions, their jobs and their events.
+#[async_trait]
+pub trait SessionStore: Send + Sync {
+    /// Stores a new session with its first events.
+    async fn create(&self, session: &SessionRecord, events: &[SessionEvent]) -> Result<(), StoreError>;
+
+    /// Stores events and the records that they change, all or nothing. Refused as [`StoreError::Fenced`] if any of the
+    /// events' numbers is taken: somebody else drives the session.
+    async fn append(&self, commit: Commit) -> Result<(), StoreError>;
+
+    /// Stores a session's record alone, if the lease that it holds is still the stored one; else
+    /// [`StoreError::Fenced`]. Renews the lease.
+    async fn renew(&self, session: &SessionRecord) -> Result<(), StoreError>;
+
+    /// Keeps a request for whoever drives the session.
+    async fn put_request(&self, id: &SessionId, request: &RequestRecord) -> Result<(), StoreError>;
+
+    /// Requests after a number, in order, each with its number.
+    async fn requests(&self, id: &SessionId, after: u64) -> Result<Vec<(u64, RequestRecord)>, StoreError>;
+
+    /// The number of a session's last event; 0 where it has none.
+    async fn last_event(&self, id: &SessionId) -> Result<u64, StoreError>;
+
+    /// One session.
+    async fn session(&self, id: &SessionId) -> Result<Option<SessionRecord>, StoreError>;
+
+    /// The newest sessions first.
+    async fn sessions(&self, filter: &SessionFilter) -> Result<Vec<SessionRecord>, StoreError>;
+
+    /// The jobs of a session that have a record, in no order.
+    async fn jobs(&self, id: &SessionId) -> Result<Vec<JobRecord>, StoreError>;
+
+    /// Events after a number, in order, at most `limit`.
+    async fn events(&self, id: &SessionId, after: u64, limit: usize)
+    -> Result<Vec<SessionEvent>, StoreError>;
+}
+
+/// Events and the records that they change.
+#[derive(Debug, Clone, Default)]
+pub struct Commit {
+    /// The session, where its record changed.
+    pub session: Option<SessionRecord>,
+    /// Its id.
+    pub session_id: Option<SessionId>,
+    /// In order, numbers without gaps.
+    pub events: Vec<SessionEvent>,
+    /// Jobs whose records changed.
+    pub jobs: Vec<JobRecord>,
+}
+
+/// Which sessions to list.
+#[derive(Debug, Clone, Default)]
+pub struct SessionFilter {
+    /// Of one pipeline.
+    pub pipeline: Option<String>,
+    /// In one of these statuses; empty: in any.
+    pub statuses: Vec<SessionStatus>,
+    /// Whose id holds this.
+    pub id_part: Option<String>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// Keeps what is large, by key. Keys are those of docs/data-model.md, with `/` between their parts.
+#[async_trait]
+pub trait ObjectStore: Send + Sync {
+    /// Stores an object, whole or not at all; replaces one of the same key.
+    async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<(), StoreError>;
+
+    /// Reads an object.
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Keys that start with `prefix`, sorted.
+    async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError>;
+}
+
+/// A store could not do what it was asked.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum StoreError {
+    /// Another runner has put an event of that number.
+    #[error("session `{session}` is driven by somebody else: event {number} is already stored")]
+    #[diagnostic(
+        code("bunsui::store::fenced"),
+        help("this runner has stopped writing; `bunsui session show {session}` says who drives it")
+    )]
+    Fenced {
+        /// The session.
+        session: String,
+        /// The number that was taken.
+        number: u64,
+    },
+    /// The place cannot be used.
+    #[error("the store at `{place}` cannot be used: {message}")]
+    #[diagnostic(code("bunsui::store::unusable"))]
+    Unusable {
+        /// A path.
+        place: String,
+        /// Why.
+        message: String,
+        /// What to do.
+        #[help]
+        help: Option<String>,
+    },
+    /// The store was written by a newer bunsui.
+    #[error("the store at `{place}` has version {found}, and this bunsui knows version {known}")]
+    #[diagnostic(
+        code("bunsui::store::newer_version"),
+        help("use the bunsui that wrote it, or another `[local] state` folder")
+    )]
+    Newer {
+        /// A path.
+        place: String,
+        /// Its version.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// A stored form cannot be read.
+    #[error("what is stored at `{place}` under `{key}` cannot be read: {message}")]
+    #[diagnostic(
+        code("bunsui::store::damaged"),
+        help(
+            "the rest of the store is not touched; keep a copy of the folder before you change anything in it"
+        )
+    )]
+    Damaged {
+        /// A path.
+        place: String,
+        /// Session or object.
+        key: String,
+        /// Why.
+        message: String,
+    },
+}
+
+/// The key of a session's pinned deployment.
+pub fn deployment_key(pipeline: &str, version: &str) -> String {
+    format!("configs/pipelines/{pipeline}/{version}.json")
+}
+
+/// The key of a job's output.
+pub fn output_key(session: &SessionId, job_key: &str, attempt: u32) -> String {
+    format!("outputs/{session}/{job_key}.{attempt}.json")
+}
+
+/// Where the operations of an attempt may leave objects.
+pub fn places_key(session: &SessionId, job_key: &str, attempt: u32) -> String {
+    format!("outputs/{session}/{job_key}.{attempt}")
+}
+
+/// The prefix of a session's logs.
+pub fn logs_key(session: &SessionId) -> String {
+    format!("logs/{}/{session}", session.day_path())
+}
+
+/// Reads a pinned deployment.
+pub async fn deployment(
+    objects: &dyn ObjectStore,
+    session: &SessionRecord,
+) -> Result<Option<DeploymentRecord>, StoreError> {
+    let key = deployment_key(&session.pipeline_id, &session.version);
+    let Some(bytes) = objects.get(&key).await? else { return Ok(None) };
+    serde_json::from_slice(&bytes).map(Some).map_err(|error| StoreError::Damaged {
+        place: "objects".into(),
+        key,
+        message: error.to_string(),
+    })
+}

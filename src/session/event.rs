@@ -1,0 +1,201 @@
+//! What happens in a session: plain data with a time and a number, in one order.
+
+use super::{FailureRecord, OutputRecord, RunnerRecord, SessionStatus};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// One thing that happened. The number is the fence: a store takes each number once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SessionEvent {
+    /// From 1, without gaps.
+    pub number: u64,
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    #[serde(flatten)]
+    pub kind: EventKind,
+}
+
+/// What happened. `job` is a job key everywhere; attempts and tries count from 1.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum EventKind {
+    /// The session is stored.
+    SessionCreated {
+        /// The session.
+        session: String,
+        /// The pipeline's name.
+        pipeline: String,
+        /// How many jobs it has.
+        jobs: usize,
+    },
+    /// A runner drives the session from here on.
+    LeaseTaken {
+        /// Who.
+        runner: RunnerRecord,
+    },
+    /// Jobs may start.
+    SessionStarted,
+    /// A later runner goes on with the session.
+    SessionResumed {
+        /// Who asked for it.
+        by: String,
+    },
+    /// An attempt was under way when its runner died; what it came to is not known, and another follows.
+    AttemptLost {
+        /// The job.
+        job: String,
+        /// Its attempt.
+        attempt: u32,
+    },
+    /// An attempt of a job began.
+    JobStarted {
+        /// The job.
+        job: String,
+        /// Its attempt.
+        attempt: u32,
+        /// The execution's name.
+        execution: String,
+    },
+    /// A try of an operation's task began.
+    OperationStarted {
+        /// The job.
+        job: String,
+        /// Its attempt.
+        attempt: u32,
+        /// The operation.
+        operation: String,
+        /// The try.
+        try_number: u32,
+    },
+    /// An operation's task gave its result.
+    OperationSucceeded {
+        /// The job.
+        job: String,
+        /// Its attempt.
+        attempt: u32,
+        /// The operation.
+        operation: String,
+        /// The try.
+        try_number: u32,
+    },
+    /// A try failed, and another follows.
+    OperationRetrying {
+        /// The job.
+        job: String,
+        /// Its attempt.
+        attempt: u32,
+        /// The operation.
+        operation: String,
+        /// The try that failed.
+        try_number: u32,
+        /// Until the next try, in milliseconds.
+        delay_ms: u64,
+        /// The error's name.
+        error: String,
+        /// Its cause.
+        cause: String,
+    },
+    /// A try failed, and no other follows (the job's definition may still catch the error).
+    OperationFailed {
+        /// The job.
+        job: String,
+        /// Its attempt.
+        attempt: u32,
+        /// The operation.
+        operation: String,
+        /// The try that failed.
+        try_number: u32,
+        /// The error's name.
+        error: String,
+        /// Its cause.
+        cause: String,
+    },
+    /// A job gave its output.
+    JobSucceeded {
+        /// The job.
+        job: String,
+        /// Its attempt.
+        attempt: u32,
+        /// Its output.
+        output: OutputRecord,
+    },
+    /// A job failed.
+    JobFailed {
+        /// The job.
+        job: String,
+        /// Its attempt.
+        attempt: u32,
+        /// Why.
+        failure: FailureRecord,
+        /// Its `allow_failure`: the session may still succeed.
+        allowed: bool,
+    },
+    /// A job ran out of time.
+    JobTimedOut {
+        /// The job.
+        job: String,
+        /// Its attempt.
+        attempt: u32,
+        /// What ran out.
+        failure: FailureRecord,
+        /// Its `allow_failure`.
+        allowed: bool,
+    },
+    /// A job was stopped, or will not start any more.
+    JobCancelled {
+        /// The job.
+        job: String,
+        /// Its attempt; 0 where it had none.
+        attempt: u32,
+        /// Why.
+        reason: String,
+    },
+    /// `run_if` or `when` said no.
+    JobSkipped {
+        /// The job.
+        job: String,
+        /// Which of them, and why.
+        reason: String,
+    },
+    /// A job that it needs failed.
+    JobUpstreamFailed {
+        /// The job.
+        job: String,
+        /// The first direct upstream that failed.
+        upstream: String,
+    },
+    /// Somebody asked for a pause.
+    PauseRequested {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// Nothing runs; can be resumed.
+    SessionPaused {
+        /// Why.
+        reason: String,
+    },
+    /// Somebody asked to cancel.
+    CancelRequested {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// An execution is about to be stopped.
+    StopRequested {
+        /// The job.
+        job: String,
+        /// Its attempt.
+        attempt: u32,
+    },
+    /// The pipeline's timeout ran out.
+    SessionTimeoutReached,
+    /// The session is final.
+    SessionEnded {
+        /// How.
+        status: SessionStatus,
+    },
+}

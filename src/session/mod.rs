@@ -1,0 +1,17 @@
+//! Sessions, the jobs in them, their statuses, their events and their stored forms.
+//!
+//! Takes: facts. Gives: plain data with a version, as stores keep it and `--output json` prints it.
+//! Deliberately does not: decide anything (the runner does) or store anything (a backend does).
+
+mod event;
+mod id;
+mod record;
+mod status;
+
+pub use event::{EventKind, SessionEvent};
+pub use id::{SessionId, SessionIdError};
+pub use record::{
+    DeploymentRecord, FailureRecord, JobRecord, LeaseRecord, OutputRecord, RECORD_VERSION, RequestKind,
+    RequestRecord, RunnerRecord, SessionRecord,
+};
+pub use status::{JobStatus, SessionStatus};

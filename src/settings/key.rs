@@ -1,0 +1,128 @@
+//! The keys that settings have: one table, from which files, variables and `config show` are read.
+
+use crate::diagnostic::nearest;
+
+/// A setting.
+#[derive(Debug)]
+pub(super) struct Key {
+    /// `[section]`; empty for a key above all sections.
+    pub(super) section: &'static str,
+    /// Its name in the section.
+    pub(super) name: &'static str,
+    /// What it takes.
+    pub(super) kind: Kind,
+}
+
+/// What a setting takes.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Kind {
+    /// Text that passes a check; the error says what is wanted.
+    Text(fn(&str) -> Result<(), &'static str>),
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A path.
+    Path,
+    /// A list of paths; in a variable, separated as in `PATH`.
+    Paths,
+    /// A list of texts; in a variable, separated by commas.
+    Texts(fn(&str) -> Result<(), &'static str>),
+}
+
+/// All of them, in the order in which they are shown.
+pub(super) const KEYS: &[Key] = &[
+    key("", "backend", Kind::Choice(&["local", "aws"])),
+    key("local", "state", Kind::Path),
+    key("aws", "region", Kind::Text(check_region)),
+    key("aws", "account", Kind::Text(check_account)),
+    key("aws", "bucket", Kind::Text(check_bucket)),
+    key("aws", "prefix", Kind::Text(check_prefix)),
+    key("aws", "endpoint_url", Kind::Text(check_url)),
+    key("plugins", "paths", Kind::Paths),
+    key("logs", "collect", Kind::Choice(&["failed", "all", "none"])),
+    key("validate", "allow", Kind::Texts(check_code)),
+    key("validate", "deny", Kind::Texts(check_code)),
+];
+
+const fn key(section: &'static str, name: &'static str, kind: Kind) -> Key {
+    Key { section, name, kind }
+}
+
+impl Key {
+    /// `local.state`
+    pub(super) fn path(&self) -> String {
+        if self.section.is_empty() { self.name.to_owned() } else { format!("{}.{}", self.section, self.name) }
+    }
+
+    /// `BUNSUI_LOCAL__STATE`
+    pub(super) fn variable(&self) -> String {
+        let path = self.path().replace('.', "__");
+        format!("BUNSUI_{}", path.to_uppercase())
+    }
+}
+
+/// The key of that name in that section.
+pub(super) fn find(section: &str, name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.section == section && key.name == name)
+}
+
+/// The names of a section's keys.
+pub(super) fn names(section: &str) -> Vec<&'static str> {
+    KEYS.iter().filter(|key| key.section == section).map(|key| key.name).collect()
+}
+
+/// The sections, once each.
+pub(super) fn sections() -> Vec<&'static str> {
+    let mut sections: Vec<_> = KEYS.iter().map(|key| key.section).filter(|s| !s.is_empty()).collect();
+    sections.dedup();
+    sections
+}
+
+/// `` did you mean `state`? `` or, where nothing is near, what there is.
+pub(super) fn suggest(name: &str, known: &[&str]) -> String {
+    match nearest(name, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if known.is_empty() => "there is none".to_owned(),
+        None => format!("known here: {}", quoted_list(known)),
+    }
+}
+
+/// `` `a`, `b`, `c` ``
+pub(super) fn quoted_list(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn claim(holds: bool, wanted: &'static str) -> Result<(), &'static str> {
+    if holds { Ok(()) } else { Err(wanted) }
+}
+
+fn check_region(text: &str) -> Result<(), &'static str> {
+    let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    claim(text.contains('-') && text.chars().all(is_word), "a region such as `ap-northeast-1`")
+}
+
+fn check_account(text: &str) -> Result<(), &'static str> {
+    claim(text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit()), "the twelve digits of an account")
+}
+
+fn check_bucket(text: &str) -> Result<(), &'static str> {
+    let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
+    let has_length = (3..=63).contains(&text.len());
+    claim(
+        has_length && text.chars().all(is_word),
+        "a bucket's name: 3 to 63 lower-case letters, digits, `-`, `.`",
+    )
+}
+
+fn check_prefix(text: &str) -> Result<(), &'static str> {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    claim(text.len() <= 32 && text.chars().all(is_word), "at most 32 letters, digits, `-` and `_`")
+}
+
+fn check_url(text: &str) -> Result<(), &'static str> {
+    let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    claim(host.is_some_and(|host| !host.is_empty()), "an address that starts with `http://` or `https://`")
+}
+
+fn check_code(text: &str) -> Result<(), &'static str> {
+    claim(text.starts_with("bunsui::"), "a diagnostic's code such as `bunsui::reference::not_evaluated`")
+}

@@ -1,0 +1,119 @@
+//! Layers of settings to [`Settings`]; the only reader of the environment.
+//!
+//! Takes: the current folder, the environment's variables and what flags said. Gives: settings, each value with the
+//! layer it came from, or every finding about the files they are in.
+//! Deliberately does not: open a store, look for plugins, or print.
+
+mod environment;
+mod file;
+mod key;
+mod load;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+pub use load::{Origin, Overrides, SettingsError, Surroundings, load};
+
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// What bunsui.toml, the environment and flags decide. Paths are absolute.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// Where sessions run.
+    pub backend: BackendKind,
+    /// `[local]`
+    pub local: LocalSettings,
+    /// `[aws]`
+    #[serde(default)]
+    pub aws: AwsSettings,
+    /// `[plugins]`
+    pub plugins: PluginSettings,
+    /// `[logs]`
+    pub logs: LogSettings,
+    /// `[validate]`
+    #[serde(default)]
+    pub validate: ValidateSettings,
+}
+
+/// Where sessions run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BackendKind {
+    /// On this machine.
+    Local,
+    /// On Step Functions.
+    Aws,
+}
+
+/// `[local]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LocalSettings {
+    /// Folder of the store and the objects; default `.bunsui` beside the nearest bunsui.toml, else in the current folder.
+    pub state: PathBuf,
+}
+
+/// `[aws]`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct AwsSettings {
+    /// Where everything is; without it the SDK's own settings decide.
+    pub region: Option<String>,
+    /// Twelve digits: nothing is written to any other account.
+    pub account: Option<String>,
+    /// S3 bucket of logs, outputs and reports.
+    pub bucket: Option<String>,
+    /// What names of tables and state machines start with.
+    #[serde(default)]
+    pub prefix: String,
+    /// Another address for all services.
+    pub endpoint_url: Option<String>,
+}
+
+/// `[plugins]`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PluginSettings {
+    /// `BUNSUI_PLUGIN_PATH`, split: searched first.
+    pub search_path: Vec<PathBuf>,
+    /// `[plugins] paths`: searched second, relative to the file that says them.
+    pub paths: Vec<PathBuf>,
+    /// Whether `paths` are the user's own (config file or environment) and not the project's: checking a stranger's project
+    /// must not load libraries that it names.
+    #[serde(skip)]
+    pub are_paths_trusted: bool,
+    /// The user's data directory for plugins (`$XDG_DATA_HOME/bunsui/plugins`): searched last.
+    pub user: Option<PathBuf>,
+    /// The user's cache directory (`$XDG_CACHE_HOME/bunsui`).
+    pub cache: Option<PathBuf>,
+}
+
+/// `[logs]`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct LogSettings {
+    /// Whose lines are copied from CloudWatch.
+    pub collect: LogCollection,
+}
+
+/// `[logs] collect`: on AWS, the executions whose log lines are copied to the bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogCollection {
+    /// Those that failed.
+    #[default]
+    Failed,
+    /// Every one.
+    All,
+    /// None; lines are read where they are.
+    None,
+}
+
+/// `[validate]`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ValidateSettings {
+    /// Codes of warnings that are not reported.
+    #[serde(default)]
+    pub allow: Vec<String>,
+    /// Codes of warnings that count as errors.
+    #[serde(default)]
+    pub deny: Vec<String>,
+}

@@ -1,0 +1,46 @@
+//! bunsui as a whole: a module per feature, whole outputs, in folders and environments of the tests' own.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "helpers of tests fail by panicking, too, and say what they skip"
+)]
+
+mod cases;
+mod catalogue;
+mod codes;
+mod commands;
+mod completions;
+mod control;
+mod docs;
+mod execute;
+mod explain;
+mod failure;
+mod graph;
+mod hostile;
+mod init;
+mod interpreter;
+mod interrupts;
+mod jsonata_oracle;
+mod large;
+mod outcomes;
+mod pages;
+mod params;
+mod pipeline;
+mod pipelines;
+mod plugin;
+mod product;
+mod rendering;
+mod run;
+mod session;
+mod settings;
+mod structure;
+mod terminal;
+mod trouble;
+
+use bunsui_test_support::Scratch;
+
+/// An empty folder in which bunsui can be run.
+fn scratch() -> Scratch {
+    Scratch::new(env!("CARGO_BIN_EXE_bunsui"))
+}
