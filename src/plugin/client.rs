@@ -418,6 +418,8 @@ fn read_replies(
     ready: &mpsc::Sender<Result<Declaration, LoadError>>,
     talk_ended: &mpsc::Receiver<()>,
 ) {
+    let mut end =
+        EndOfHost { shared, ended: Ended { how: "is not heard any more".into(), last_words: String::new() } };
     let mut output = BufReader::with_capacity(64 * 1024, output);
     while let Ok(Some(reply)) = frame::read::<Reply>(&mut output) {
         match reply {
@@ -449,14 +451,25 @@ fn read_replies(
     let _ = talk_ended.recv_timeout(Duration::from_millis(500));
     let last_words = shared.last_words.lock().unwrap_or_else(PoisonError::into_inner);
     let last_words = last_words.iter().cloned().collect::<Vec<_>>().join("\n");
-    let ended = Ended { how, last_words };
-    let mut calls = shared.calls();
-    calls.ended = Some(ended.clone());
-    calls.requests = None;
-    let pending = std::mem::take(&mut calls.pending);
-    drop(calls);
-    for (_, pending) in pending {
-        (pending.done)(Err(CallError::Ended(ended.clone())));
+    end.ended = Ended { how, last_words };
+}
+
+/// Answers what a host has left unanswered - also if its reader panics, for nobody else would: callers wait for ever.
+struct EndOfHost<'a> {
+    shared: &'a Shared,
+    ended: Ended,
+}
+
+impl Drop for EndOfHost<'_> {
+    fn drop(&mut self) {
+        let mut calls = self.shared.calls();
+        calls.ended = Some(self.ended.clone());
+        calls.requests = None;
+        let pending = std::mem::take(&mut calls.pending);
+        drop(calls);
+        for (_, pending) in pending {
+            (pending.done)(Err(CallError::Ended(self.ended.clone())));
+        }
     }
 }
 

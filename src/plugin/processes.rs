@@ -3,7 +3,7 @@
 //! Both are child subreapers, so what loses its parent becomes their child and can be found below /proc. Where there is no
 //! /proc nothing is found; there, only what plugins end themselves ends.
 
-use rustix::process::{Pid, Signal, WaitOptions, getpid, getsid, kill_process, waitpid};
+use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, waitpid};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
@@ -44,15 +44,18 @@ pub(super) fn start_host(command: &mut std::process::Command) -> std::io::Result
 pub(super) fn end_what_host_left(host: u32) {
     let host = host.cast_signed();
     HOSTS.lock().unwrap_or_else(PoisonError::into_inner).remove(&host);
-    let own_session = getsid(None).map_or(0, Pid::as_raw_pid);
     let own = getpid().as_raw_pid();
     end_all(|processes| {
+        // As /proc says it: 0 where the session's leader is outside of this process's namespace, in a container for one.
+        let own_session = processes.iter().find(|process| process.id == own).map(|process| process.session);
         let hosts = HOSTS.lock().unwrap_or_else(PoisonError::into_inner);
         // A host leads a session of its own. Its tasks are in it, or in one of their own and by now our children; what
         // this process started itself is in this process's session.
         let left = |process: &&Process| {
             process.session == host
-                || (process.parent == own && process.session != own_session && !hosts.contains(&process.id))
+                || (process.parent == own
+                    && Some(process.session) != own_session
+                    && !hosts.contains(&process.id))
         };
         processes.iter().filter(left).map(|process| process.id).collect()
     });

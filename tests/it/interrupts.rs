@@ -168,6 +168,42 @@ fn a_retry_after_a_crash_gets_a_fresh_host() {
     assert_none_left(&scratch);
 }
 
+/// As where a container's command is started by somebody outside of it: the leader of its session is in no process list.
+#[test]
+fn a_host_may_die_where_the_sessions_leader_is_outside() {
+    let scratch = scratch();
+    let crash = "retry = { max_attempts = 2, interval = \"1s\", on = [\"Plugin.Crashed\"] }";
+    let script = "if [ -e started ]; then exit 0; fi; touch started; kill -9 $PPID; sleep 1000";
+    scratch.write("t.toml", pipeline(&job("first", "", crash, script)));
+    let Some(mut command) = in_a_namespace_of_its_own(&scratch, "run t.toml") else { return };
+    let finished = scratch.finish(command.stdin(std::process::Stdio::null())).expect_code(0);
+    assert!(finished.stderr.contains("try 1 failed with Plugin.Crashed"), "{}", finished.stderr);
+    assert!(!finished.stderr.contains("panicked"), "{}", finished.stderr);
+    assert_none_left(&scratch);
+}
+
+/// None where this user may not make namespaces.
+fn in_a_namespace_of_its_own(scratch: &Scratch, line: &str) -> Option<std::process::Command> {
+    let forms: [&[&str]; 2] = [&[], &["--user", "--map-root-user"]];
+    let unshare = |form: &[&str]| {
+        let mut command = std::process::Command::new("unshare");
+        command.args(form).args(["--pid", "--fork", "--mount-proc"]);
+        command
+    };
+    let Some(form) = forms
+        .into_iter()
+        .find(|form| unshare(form).arg("true").output().is_ok_and(|output| output.status.success()))
+    else {
+        eprintln!("skipped: namespaces cannot be made here");
+        return None;
+    };
+    let inner = scratch.command(line.split_whitespace());
+    let mut command = unshare(form);
+    command.arg(inner.get_program()).args(inner.get_args()).current_dir(scratch.directory()).env_clear();
+    command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    Some(command)
+}
+
 #[test]
 fn a_finished_session_leaves_no_process() {
     let scratch = scratch();

@@ -5,9 +5,14 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// No run takes so long, however busy the machine is: one that hangs shall cost its test and not the whole run of tests.
+const LONG: Duration = Duration::from_secs(180);
 
 /// A folder that is gone with this value, and the environment of what runs in it: `PATH`, `HOME` (a folder beside the working
 /// one), `BUNSUI_PLUGIN_PATH`, and nothing else.
@@ -133,8 +138,17 @@ impl Scratch {
     ///
     /// Where it cannot be started.
     pub fn run_with(&self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Finished {
-        let output = self.command(arguments).stdin(Stdio::null()).output().expect("bunsui starts");
-        self.finished(output)
+        self.finish(self.command(arguments).stdin(Stdio::null()))
+    }
+
+    /// Runs a command of [`command`](Self::command)'s making to its end.
+    ///
+    /// # Panics
+    ///
+    /// Where it cannot be started, or does not end.
+    pub fn finish(&self, command: &mut Command) -> Finished {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        self.finished(command.spawn().expect("it starts"))
     }
 
     /// Runs bunsui and gives it a text on standard input.
@@ -150,19 +164,23 @@ impl Scratch {
         let input = input.to_owned();
         // It may print before it has read all; a full pipe on either side would stop both.
         let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
-        let output = child.wait_with_output().expect("it ends");
+        let finished = self.finished(child);
         let _ = writer.join();
-        self.finished(output)
+        finished
     }
 
-    fn finished(&self, output: Output) -> Finished {
-        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        Finished {
-            code: output.status.code(),
-            stdout: text(output.stdout),
-            stderr: text(output.stderr),
-            redactions: self.redactions(),
-        }
+    fn finished(&self, mut child: Child) -> Finished {
+        let stdout = reader(child.stdout.take().expect("it is piped"));
+        let stderr = reader(child.stderr.take().expect("it is piped"));
+        let status = wait(&mut child);
+        let text = |reader: JoinHandle<Vec<u8>>| {
+            String::from_utf8_lossy(&reader.join().unwrap_or_default()).into_owned()
+        };
+        let (stdout, stderr) = (text(stdout), text(stderr));
+        let Some(status) = status else {
+            panic!("it did not end within {LONG:?}\nstdout:\n{stdout}\nstderr:\n{stderr}")
+        };
+        Finished { code: status.code(), stdout, stderr, redactions: self.redactions() }
     }
 
     /// What is replaced in this folder's snapshots.
@@ -229,6 +247,32 @@ impl Finished {
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.stdout)
             .unwrap_or_else(|error| panic!("not JSON ({error}): {}", self.stdout))
+    }
+}
+
+fn reader(mut stream: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = stream.read_to_end(&mut bytes);
+        bytes
+    })
+}
+
+/// None: it had to be killed.
+fn wait(child: &mut Child) -> Option<ExitStatus> {
+    let began = Instant::now();
+    let mut pause = Duration::from_millis(1);
+    loop {
+        if let Some(status) = child.try_wait().expect("it can be waited for") {
+            return Some(status);
+        }
+        if began.elapsed() > LONG {
+            let _ = child.kill();
+            let _ = child.wait();
+            return None;
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(20));
     }
 }
 
