@@ -3,8 +3,10 @@
 //! Takes: a [`Source`]. Gives: a [`Document`], or every syntax error of the text.
 //! Deliberately does not: know what any key means.
 
+mod builder;
 mod duplicate;
 mod parse;
+mod part;
 mod scan;
 mod span;
 mod syntax;

@@ -1,5 +1,6 @@
 //! Text to [`Document`], by `toml`'s recoverable parser.
 
+use super::builder::build;
 use super::scan::{DEEPEST, Scan, scan};
 use super::syntax::{Fault, faults};
 use super::{Document, Entry, Table, Value, ValueKind};
@@ -40,6 +41,9 @@ pub fn parse(source: &Arc<Source>, sink: &mut Sink) -> Option<Document> {
     if source.text.len() > LARGEST {
         sink.report(too_large(source.text.len()));
         return None;
+    }
+    if let Some(root) = build(&source.text) {
+        return Some(Document { source: Arc::clone(source), root });
     }
     let scan = scan(&source.text);
     if let Some(at) = scan.too_deep {
