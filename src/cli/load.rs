@@ -86,6 +86,17 @@ fn nearby(path: &Path, context: &Context) -> Option<String> {
     Some(format!("did you mean `{}`?", folder.join(nearest).display()))
 }
 
+/// What is found in a text, for who needs no pipeline of it.
+pub(super) fn findings(name: &str, bytes: Vec<u8>, plugins: &Plugins) -> (Arc<Source>, Vec<Diagnostic>) {
+    let mut sink = Sink::new();
+    let source = document::decode(name, bytes, &mut sink);
+    let document = if sink.has_errors() { None } else { document::parse(&source, &mut sink) };
+    if let Some(document) = document {
+        pipeline::check(&document, plugins, &mut sink);
+    }
+    (source, sink.into_sorted())
+}
+
 /// Checks a text completely.
 pub(super) fn check(name: &str, bytes: Vec<u8>, plugins: &Plugins) -> Checked {
     let mut sink = Sink::new();

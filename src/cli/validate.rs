@@ -1,6 +1,6 @@
 //! `bunsui validate [PATH]...`: every finding of every file.
 
-use super::load::{check, count_line, find_plugins_with, read_file};
+use super::load::{count_line, findings, find_plugins_with, read_file};
 use super::{Context, Exit, Failure, Outcome};
 use crate::diagnostic::{self, Diagnostic, DiagnosticView, Severity};
 use crate::plugin::{Plugins, ProjectPlugins};
@@ -66,15 +66,15 @@ fn validate_file(
     context: &Context,
 ) -> Result<(Vec<DiagnosticView>, Vec<Diagnostic>), Failure> {
     let bytes = read_file(file, context).map_err(Failure::bad_input)?;
-    let checked = check(&display_name(file), bytes, plugins);
+    let (source, diagnostics) = findings(&display_name(file), bytes, plugins);
     let views = match format {
-        Format::Json => diagnostic::views(&checked.source, &checked.diagnostics),
+        Format::Json => diagnostic::views(&source, &diagnostics),
         Format::Human => {
-            context.console.diagnostics(&checked.source, &checked.diagnostics);
+            context.console.diagnostics(&source, &diagnostics);
             Vec::new()
         }
     };
-    Ok((views, checked.diagnostics))
+    Ok((views, diagnostics))
 }
 
 fn display_name(file: &Path) -> String {

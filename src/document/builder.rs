@@ -9,7 +9,6 @@ use super::part::{self, Part};
 use super::scan::DEEPEST;
 use super::{Entry, Table, Value, ValueKind};
 use crate::diagnostic::Span;
-use indexmap::map::Entry::{Occupied, Vacant};
 use std::panic::resume_unwind;
 use toml::de::DeValue;
 use toml_parser::decoder::{Encoding, ScalarKind};
@@ -119,25 +118,22 @@ impl OpenTable {
 
 impl Table {
     fn put_new(&mut self, key: Key, value: Value) -> Option<()> {
-        match self.entries.entry(key.name) {
-            Occupied(_) => None,
-            Vacant(place) => {
-                place.insert(Entry { key_span: key.span, value });
-                Some(())
-            }
-        }
+        self.entries.insert_new(key.name, Entry { key_span: key.span, value }).then_some(())
     }
 }
 
 /// The table that dotted keys lead to; those on the way come into being.
 fn descend<'a>(text: &str, table: &'a mut Table, keys: Vec<Key>) -> Option<&'a mut Table> {
     keys.into_iter().try_fold(table, |table, key| {
-        let implied = || Table { span: key.span, ..Table::default() };
-        let entry = table.entries.entry(key.name).or_insert_with(|| Entry {
-            key_span: key.span,
-            value: Value { span: key.span, kind: ValueKind::Table(implied()) },
-        });
-        extensible(text, &mut entry.value)
+        let position = match table.entries.get_index_of(&key.name) {
+            Some(position) => position,
+            None => {
+                let implied = Table { span: key.span, ..Table::default() };
+                table.put_new(key, Value { span: implied.span, kind: ValueKind::Table(implied) })?;
+                table.entries.len() - 1
+            }
+        };
+        extensible(text, &mut table.entries.value_mut(position)?.value)
     })
 }
 
@@ -169,9 +165,9 @@ fn is_list_of_headers(value: &Value) -> bool {
 /// Adds what a later part says.
 fn merge(text: &str, table: &mut Table, later: Table) -> Option<()> {
     for (name, entry) in later.entries {
-        match table.entries.entry(name) {
-            Vacant(place) => _ = place.insert(entry),
-            Occupied(mut place) => merge_value(text, &mut place.get_mut().value, entry.value)?,
+        match table.entries.get_mut(&name) {
+            Some(known) => merge_value(text, &mut known.value, entry.value)?,
+            None => _ = table.entries.insert_new(name, entry),
         }
     }
     Some(())

@@ -3,9 +3,8 @@
 use super::builder::build;
 use super::scan::{DEEPEST, Scan, scan};
 use super::syntax::{Fault, faults};
-use super::{Document, Entry, Table, Value, ValueKind};
+use super::{Document, Entries, Entry, Table, Value, ValueKind};
 use crate::diagnostic::{Diagnostic, Sink, Source, Span};
-use indexmap::IndexMap;
 use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeFloat, DeInteger, DeTable, DeValue};
@@ -128,10 +127,10 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn table(&mut self, table: &DeTable<'_>, span: Span) -> Table {
-        let mut entries = IndexMap::with_capacity(table.len());
+        let mut entries = Entries::with_capacity(table.len());
         for (key, value) in table {
             let entry = Entry { key_span: self.span(key.span()), value: self.value(value) };
-            entries.insert(key.get_ref().to_string(), entry);
+            entries.insert_new(key.get_ref().to_string(), entry);
         }
         Table { span, entries }
     }

@@ -18,7 +18,7 @@ pub use duration::{format_duration, parse_duration};
 pub use graph::Graph;
 pub use id::{Id, IdError};
 pub use param::{Param, ParamConstraints, ParamType, ParamValueError};
-pub use validate::validate;
+pub use validate::{check, validate};
 
 use crate::diagnostic::{Source, Span};
 use crate::expression::Template;

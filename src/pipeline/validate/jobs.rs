@@ -4,12 +4,10 @@ use super::fields::{self, JOB_KEYS, Place, known_names};
 use super::keys;
 use super::operations::{self, OperationDraft, Surroundings};
 use crate::diagnostic::{Diagnostic, Sink, Span};
-use crate::document::{Document, Entry, Table, Value, ValueKind};
+use crate::document::{Document, Entries, Entry, Table, Value, ValueKind};
 use crate::expression::Template;
 use crate::pipeline::{Id, Job, RunIf};
 use indexmap::IndexMap;
-use indexmap::map::Slice;
-use std::collections::HashMap;
 use std::num::NonZero;
 use std::panic::resume_unwind;
 use std::time::Duration;
@@ -88,11 +86,11 @@ fn read_all<'d>(
     around: &Surroundings<'_, 'd, '_>,
     sink: &mut Sink,
 ) -> IndexMap<&'d str, JobDraft<'d>> {
-    let entries = table.entries.as_slice();
-    let read_part = |part: &'d Slice<String, Entry>| {
+    let entries: Vec<(&String, &Entry)> = table.entries.iter().collect();
+    let read_part = |part: &[(&'d String, &'d Entry)]| {
         let mut found = Sink::new();
         let jobs: Vec<_> =
-            part.iter().map(|(name, entry)| read_one(name, entry, table, around, &mut found)).collect();
+            part.iter().map(|&(name, entry)| read_one(name, entry, table, around, &mut found)).collect();
         (jobs, found)
     };
     let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
@@ -180,9 +178,10 @@ fn read_one<'d>(
 
 fn depends_on(place: Place<'_, '_>, job: &str, jobs: &Table, sink: &mut Sink) -> Vec<(usize, Span)> {
     let Some(value) = place.table.value("depends_on") else { return Vec::new() };
-    let mut seen: HashMap<&str, Span> = HashMap::new();
-    let mut found = Vec::new();
-    for (name, span) in fields::strings("depends_on", value, sink) {
+    let names = fields::strings("depends_on", value, sink);
+    let mut seen: Entries<&str, Span> = Entries::with_capacity(names.len());
+    let mut found = Vec::with_capacity(names.len());
+    for (name, span) in names {
         if let Some(first) = seen.get(name) {
             sink.report(
                 Diagnostic::error(
@@ -195,7 +194,7 @@ fn depends_on(place: Place<'_, '_>, job: &str, jobs: &Table, sink: &mut Sink) ->
             );
             continue;
         }
-        seen.insert(name, span);
+        seen.insert_new(name, span);
         if name == job {
             sink.report(
                 Diagnostic::error(
@@ -228,11 +227,11 @@ fn read_operations<'d>(
     around: &Surroundings<'_, 'd, '_>,
     sink: &mut Sink,
 ) -> Vec<OperationDraft<'d>> {
-    let help = format!("add one below a header `[[jobs.{job}.operations]]`");
+    let help = || format!("add one below a header `[[jobs.{job}.operations]]`");
     let no_operations = |span: Span| {
         Diagnostic::error("bunsui::pipeline::no_operations", format!("job `{job}` has no operations"))
             .label(span, "does nothing")
-            .help(help.clone())
+            .help(help())
     };
     let Some(value) = place.table.value("operations") else {
         sink.report(no_operations(place.header));
@@ -246,7 +245,7 @@ fn read_operations<'d>(
                 ValueKind::Table(_) => {
                     diagnostic.help(format!("write `[[jobs.{job}.operations]]`, in double brackets"))
                 }
-                _ => diagnostic.help(help),
+                _ => diagnostic.help(help()),
             });
             return Vec::new();
         }
@@ -262,7 +261,7 @@ fn read_operations<'d>(
 }
 
 fn check_names(job: &str, operations: &[OperationDraft<'_>], sink: &mut Sink) {
-    let mut seen: HashMap<&str, Span> = HashMap::new();
+    let mut seen: Entries<&str, Span> = Entries::with_capacity(operations.len());
     for operation in operations {
         let Some(name) = operation.name_text else { continue };
         if let Some(first) = seen.get(name) {
@@ -276,7 +275,7 @@ fn check_names(job: &str, operations: &[OperationDraft<'_>], sink: &mut Sink) {
                 .help("give each operation of a job a name of its own"),
             );
         } else {
-            seen.insert(name, operation.name_span);
+            seen.insert_new(name, operation.name_span);
         }
     }
 }

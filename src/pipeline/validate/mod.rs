@@ -40,17 +40,42 @@ pub fn validate(
     catalogue: &dyn OperationCatalogue,
     sink: &mut Sink,
 ) -> Option<Pipeline> {
+    draft(document, catalogue, sink)?.finish(document)
+}
+
+/// Checks all of a document: the same findings, for who needs no pipeline.
+pub fn check(document: &Document, catalogue: &dyn OperationCatalogue, sink: &mut Sink) {
+    draft(document, catalogue, sink);
+}
+
+/// A pipeline in which nothing is wrong, in parts.
+struct Draft<'d> {
+    head: Head,
+    params: Params<'d>,
+    jobs: IndexMap<&'d str, JobDraft<'d>>,
+    graph: Graph,
+}
+
+fn draft<'d>(
+    document: &'d Document,
+    catalogue: &dyn OperationCatalogue,
+    sink: &mut Sink,
+) -> Option<Draft<'d>> {
     // Found here first: what stands in [defaults] is looked at once an operation, and shall be reported once.
     let mut found = Sink::new();
-    let pipeline = check(document, catalogue, &mut found);
+    let draft = read(document, catalogue, &mut found);
     let has_errors = found.has_errors();
     let mut diagnostics = found.into_sorted();
     diagnostics.dedup();
     diagnostics.into_iter().for_each(|diagnostic| sink.report(diagnostic));
-    pipeline.filter(|_| !has_errors)
+    draft.filter(|_| !has_errors)
 }
 
-fn check(document: &Document, catalogue: &dyn OperationCatalogue, sink: &mut Sink) -> Option<Pipeline> {
+fn read<'d>(
+    document: &'d Document,
+    catalogue: &dyn OperationCatalogue,
+    sink: &mut Sink,
+) -> Option<Draft<'d>> {
     let root = &document.root;
     if root.entries.is_empty() {
         sink.report(empty());
@@ -77,7 +102,7 @@ fn check(document: &Document, catalogue: &dyn OperationCatalogue, sink: &mut Sin
     if sink.has_errors() {
         return None;
     }
-    finish(document, head?, params, jobs, graph)
+    Some(Draft { head: head?, params, jobs, graph })
 }
 
 /// What depends on several jobs: the graph, references and the types of what they refer to.
@@ -121,26 +146,26 @@ fn check_schemas(types: &Types<'_>, sink: &mut Sink) {
     }
 }
 
-fn finish(
-    document: &Document,
-    head: Head,
-    params: Params<'_>,
-    jobs: IndexMap<&str, JobDraft<'_>>,
-    graph: Graph,
-) -> Option<Pipeline> {
-    let ids: Vec<Id> = jobs.values().map(|job| job.id.clone()).collect::<Option<_>>()?;
-    let params: Option<IndexMap<Id, Param>> =
-        params.by_name.into_values().map(|param| param.map(|param| (param.name.clone(), param))).collect();
-    let jobs: Option<IndexMap<Id, super::Job>> = jobs.into_values().map(|job| job.finish(&ids)).collect();
-    Some(Pipeline {
-        source: document.source.clone(),
-        name: head.name?,
-        description: head.description,
-        timeout: head.timeout,
-        max_concurrency: head.max_concurrency,
-        on_failure: head.on_failure,
-        params: params?,
-        jobs: jobs?,
-        graph,
-    })
+impl Draft<'_> {
+    fn finish(self, document: &Document) -> Option<Pipeline> {
+        let Self { head, params, jobs, graph } = self;
+        let ids: Vec<Id> = jobs.values().map(|job| job.id.clone()).collect::<Option<_>>()?;
+        let params: Option<IndexMap<Id, Param>> = params
+            .by_name
+            .into_values()
+            .map(|param| param.map(|param| (param.name.clone(), param)))
+            .collect();
+        let jobs: Option<IndexMap<Id, super::Job>> = jobs.into_values().map(|job| job.finish(&ids)).collect();
+        Some(Pipeline {
+            source: document.source.clone(),
+            name: head.name?,
+            description: head.description,
+            timeout: head.timeout,
+            max_concurrency: head.max_concurrency,
+            on_failure: head.on_failure,
+            params: params?,
+            jobs: jobs?,
+            graph,
+        })
+    }
 }
