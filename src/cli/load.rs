@@ -86,13 +86,31 @@ fn nearby(path: &Path, context: &Context) -> Option<String> {
     Some(format!("did you mean `{}`?", folder.join(nearest).display()))
 }
 
+/// What a command does after a text was checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Afterwards {
+    /// More: what was made of the text is taken apart.
+    GoOn,
+    /// It ends, and its memory with it.
+    End,
+}
+
 /// What is found in a text, for who needs no pipeline of it.
-pub(super) fn findings(name: &str, bytes: Vec<u8>, plugins: &Plugins) -> (Arc<Source>, Vec<Diagnostic>) {
+pub(super) fn findings(
+    name: &str,
+    bytes: Vec<u8>,
+    plugins: &Plugins,
+    afterwards: Afterwards,
+) -> (Arc<Source>, Vec<Diagnostic>) {
     let mut sink = Sink::new();
     let source = document::decode(name, bytes, &mut sink);
     let document = if sink.has_errors() { None } else { document::parse(&source, &mut sink) };
     if let Some(document) = document {
-        pipeline::check(&document, plugins, &mut sink);
+        let made = pipeline::check(&document, plugins, &mut sink);
+        if afterwards == Afterwards::End {
+            std::mem::forget(made);
+            std::mem::forget(document);
+        }
     }
     (source, sink.into_sorted())
 }

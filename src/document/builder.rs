@@ -256,7 +256,10 @@ impl Builder<'_> {
         let Some(Open { start, content, .. }) = self.open.pop() else { return self.refuse_unless(None) };
         let span = Span { start, end: self.span(span).end };
         let kind = match content {
-            Content::List(items) => ValueKind::Array(items),
+            Content::List(mut items) => {
+                items.shrink_to_fit();
+                ValueKind::Array(items)
+            }
             Content::Table(OpenTable { table, .. }) => ValueKind::Table(Table { span, ..table }),
         };
         self.put(Value { span, kind });

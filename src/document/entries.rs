@@ -36,6 +36,14 @@ impl<K: Borrow<str> + Hash + Eq, V> Entries<K, V> {
         })
     }
 
+    /// Makes room for exactly so many more.
+    pub fn reserve_exact(&mut self, more: usize) {
+        match &mut self.0 {
+            Kept::Few(few) => few.reserve_exact(more),
+            Kept::Many(many) => many.reserve_exact(more),
+        }
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         match &self.0 {

@@ -3,13 +3,11 @@
 use super::fields::{self, JOB_KEYS, Place, known_names};
 use super::keys;
 use super::operations::{self, OperationDraft, Surroundings};
+use super::parts::in_parts;
 use crate::diagnostic::{Diagnostic, Sink, Span};
 use crate::document::{Document, Entries, Entry, Table, Value, ValueKind};
 use crate::expression::Template;
 use crate::pipeline::{Id, Job, RunIf};
-use indexmap::IndexMap;
-use std::num::NonZero;
-use std::panic::resume_unwind;
 use std::time::Duration;
 
 const RUN_IF: &[(&str, RunIf)] = &[
@@ -40,6 +38,26 @@ pub(super) struct JobDraft<'d> {
     is_whole: bool,
 }
 
+/// All jobs, in the order of the file.
+#[derive(Default)]
+pub(super) struct Jobs<'d> {
+    pub(super) drafts: Vec<JobDraft<'d>>,
+    /// In which each has its position.
+    table: Option<&'d Table>,
+}
+
+impl<'d> Jobs<'d> {
+    /// The position of the job of that name.
+    pub(super) fn position(&self, name: &str) -> Option<usize> {
+        self.table?.entries.get_index_of(name)
+    }
+
+    /// All names.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'d str> + Clone {
+        self.drafts.iter().map(|job| job.name)
+    }
+}
+
 /// A value of a job in which references may stand.
 pub(super) struct Written<'d> {
     pub(super) value: &'d Value,
@@ -60,13 +78,13 @@ pub(super) fn read<'d>(
     document: &'d Document,
     around: &Surroundings<'_, 'd, '_>,
     sink: &mut Sink,
-) -> IndexMap<&'d str, JobDraft<'d>> {
+) -> Jobs<'d> {
     const HELP: &str = "add a job: `[jobs.<id>]`, and below it `[[jobs.<id>.operations]]`";
     let Some(entry) = document.root.entries.get("jobs") else {
         sink.report(Diagnostic::error("bunsui::pipeline::no_jobs", "the pipeline has no jobs").help(HELP));
-        return IndexMap::new();
+        return Jobs::default();
     };
-    let Some(table) = fields::table("jobs", &entry.value, sink) else { return IndexMap::new() };
+    let Some(table) = fields::table("jobs", &entry.value, sink) else { return Jobs::default() };
     if table.entries.is_empty() {
         sink.report(
             Diagnostic::error("bunsui::pipeline::no_jobs", "the pipeline has no jobs")
@@ -77,46 +95,21 @@ pub(super) fn read<'d>(
     read_all(table, around, sink)
 }
 
-/// Fewer jobs than this are not worth a thread.
-const JOBS_OF_A_THREAD: usize = 1000;
-
 /// A job is read without a look at what others say, so those of a large file are read on several threads.
-fn read_all<'d>(
-    table: &'d Table,
-    around: &Surroundings<'_, 'd, '_>,
-    sink: &mut Sink,
-) -> IndexMap<&'d str, JobDraft<'d>> {
+fn read_all<'d>(table: &'d Table, around: &Surroundings<'_, 'd, '_>, sink: &mut Sink) -> Jobs<'d> {
     let entries: Vec<(&String, &Entry)> = table.entries.iter().collect();
-    let read_part = |part: &[(&'d String, &'d Entry)]| {
+    let parts = in_parts(&entries, |_, part| {
         let mut found = Sink::new();
         let jobs: Vec<_> =
             part.iter().map(|&(name, entry)| read_one(name, entry, table, around, &mut found)).collect();
         (jobs, found)
-    };
-    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let threads = (entries.len() / JOBS_OF_A_THREAD).clamp(1, processors);
-    let (own, mut rest) = entries.split_at(entries.len() / threads);
-    let parts = std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads)
-            .map(|part| {
-                let (next, after) = rest.split_at(rest.len() / (threads - part));
-                rest = after;
-                let read_part = &read_part;
-                scope.spawn(move || read_part(next))
-            })
-            .collect();
-        let mut parts = vec![read_part(own)];
-        parts.extend(
-            others.into_iter().map(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic))),
-        );
-        parts
     });
-    let mut jobs = IndexMap::with_capacity(entries.len());
+    let mut drafts = Vec::with_capacity(entries.len());
     for (part, found) in parts {
-        jobs.extend(part.into_iter().map(|job| (job.name, job)));
+        drafts.extend(part);
         sink.take(found);
     }
-    jobs
+    Jobs { drafts, table: Some(table) }
 }
 
 fn read_one<'d>(

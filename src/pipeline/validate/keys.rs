@@ -113,6 +113,8 @@ impl Key<'_> {
 impl<'d> Keys<'d> {
     /// Adds the defaults that the operation does not set itself.
     pub(super) fn complete(&mut self, defaults: &Keys<'d>) {
+        let missing = defaults.entries.keys().filter(|key| !self.entries.contains_key(key)).count();
+        self.entries.reserve_exact(missing);
         for (key, default) in &defaults.entries {
             if !self.entries.contains_key(key) {
                 self.entries.insert_new(key, default.clone());

@@ -5,13 +5,13 @@
 //! Deliberately does not: parse references; `expression` has.
 
 use super::fields::{known_names, list};
-use super::jobs::JobDraft;
+use super::jobs::{JobDraft, Jobs};
 use super::params::Params;
+use super::parts::in_parts;
 use crate::diagnostic::{Diagnostic, Severity, Sink, Span, nearest};
 use crate::document::{Value, ValueKind};
 use crate::expression::{Reference, Root, Segment, Template};
 use crate::pipeline::{Graph, Param, ParamType};
-use indexmap::IndexMap;
 use serde_json::Value as Json;
 
 const SESSION: &[&str] = &["id", "started_at"];
@@ -31,7 +31,7 @@ pub(super) enum Site {
 /// What there is to refer to.
 pub(super) struct Names<'a, 'd> {
     pub(super) params: &'a Params<'d>,
-    pub(super) jobs: &'a IndexMap<&'d str, JobDraft<'d>>,
+    pub(super) jobs: &'a Jobs<'d>,
 }
 
 /// A use of another job's output that the graph has to allow.
@@ -43,10 +43,17 @@ struct Use {
 
 /// Checks all references of all jobs.
 pub(super) fn check(names: &Names<'_, '_>, graph: &Graph, sink: &mut Sink) {
+    let parts = in_parts(&names.jobs.drafts, |first, part| {
+        let (mut uses, mut found) = (Vec::new(), Sink::new());
+        for (at, job) in part.iter().enumerate() {
+            Checker { names, job, index: first + at, uses: &mut uses, sink: &mut found }.job();
+        }
+        (uses, found)
+    });
     let mut uses = Vec::new();
-    for (index, job) in names.jobs.values().enumerate() {
-        let mut checker = Checker { names, job, index, uses: &mut uses, sink };
-        checker.job();
+    for (part, found) in parts {
+        uses.extend(part);
+        sink.take(found);
     }
     check_uses(names, graph, &uses, sink);
 }
@@ -113,7 +120,7 @@ impl Checker<'_, '_> {
         let params = &self.names.params.by_name;
         let Some(param) = params.get(name) else {
             let mut help = known_names(name, "params", params.keys().copied());
-            if self.names.jobs.contains_key(name) {
+            if self.names.jobs.position(name).is_some() {
                 help = format!("`{name}` is a job; its output is `jobs.{name}`");
             }
             return self.report(
@@ -179,8 +186,8 @@ impl Checker<'_, '_> {
 
     fn upstream(&mut self, reference: &Reference) {
         let Some(name) = reference.name() else { return self.unnamed(reference, "job") };
-        let Some(target) = self.names.jobs.get_index_of(name) else {
-            let mut help = known_names(name, "jobs", self.names.jobs.keys().copied());
+        let Some(target) = self.names.jobs.position(name) else {
+            let mut help = known_names(name, "jobs", self.names.jobs.names());
             if self.job.operations.iter().any(|operation| operation.name_text == Some(name)) {
                 help = format!("`{name}` is an operation of this job: `operations.{name}`");
             }
@@ -247,9 +254,10 @@ impl Checker<'_, '_> {
     fn unknown_operation(&mut self, reference: &Reference, name: &str, earlier: usize) {
         let names = self.job.operations.iter().take(earlier).filter_map(|operation| operation.name_text);
         let mut help = known_names(name, "earlier operations", names);
-        if self.names.jobs.contains_key(name) {
+        if self.names.jobs.position(name).is_some() {
             help = format!("`{name}` is a job; its output is `jobs.{name}`");
-        } else if let Some((id, _)) = self.names.jobs.iter().find(|(_, job)| job.has_operation(name)) {
+        } else if let Some(job) = self.names.jobs.drafts.iter().find(|job| job.has_operation(name)) {
+            let id = job.name;
             help = format!(
                 "`{name}` is an operation of job `{id}`; another job gives only its output: `jobs.{id}`"
             );
@@ -339,7 +347,7 @@ fn check_uses(names: &Names<'_, '_>, graph: &Graph, uses: &[Use], sink: &mut Sin
         uses.iter().zip(allowed).filter(|(_, allowed)| !allowed).map(|(found, _)| found).collect();
     let back: Vec<_> = refused.iter().map(|found| (found.target, found.job)).collect();
     for (found, is_downstream) in refused.iter().zip(graph.are_upstream(&back)) {
-        let (job, target) = (&names.jobs[found.job], &names.jobs[found.target]);
+        let (job, target) = (&names.jobs.drafts[found.job], &names.jobs.drafts[found.target]);
         let message = format!("job `{}` is not upstream of `{}`", target.name, job.name);
         let diagnostic = Diagnostic::error("bunsui::reference::not_upstream", message)
             .label(found.span, "its output may not be there yet");
