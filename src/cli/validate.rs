@@ -1,6 +1,6 @@
 //! `bunsui validate [PATH]...`: every finding of every file.
 
-use super::load::{Afterwards, count_line, findings, find_plugins_with, read_file};
+use super::load::{Afterwards, count_line, find_plugins_with, findings, read_file};
 use super::{Context, Exit, Failure, Outcome};
 use crate::diagnostic::{self, Diagnostic, DiagnosticView, Severity};
 use crate::plugin::{Plugins, ProjectPlugins};

@@ -18,12 +18,16 @@ use toml_parser::{ErrorSink, ParseError, Raw, Source};
 
 /// The root table of a text in which nothing is wrong.
 pub(super) fn build(text: &str) -> Option<Table> {
-    let parts = part::of(text);
+    build_parts(text, &part::of(text))
+}
+
+fn build_parts(text: &str, parts: &[Part]) -> Option<Table> {
     let (own, others) = parts.split_first()?;
     let tables: Vec<Option<Table>> = std::thread::scope(|scope| {
         let others: Vec<_> = others.iter().map(|part| scope.spawn(|| build_part(text, part))).collect();
         let own = build_part(text, own);
-        let joined = others.into_iter().map(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        let joined =
+            others.into_iter().map(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic)));
         std::iter::once(own).chain(joined).collect()
     });
     let mut tables = tables.into_iter();
@@ -219,6 +223,9 @@ impl Builder<'_> {
 
     /// Puts the section's table where its header says.
     fn finish_section(&mut self) -> Option<()> {
+        if self.is_refused {
+            return None;
+        }
         let OpenTable { table, .. } = std::mem::take(&mut self.section);
         let Some(Header { key, span, is_list }) = self.header.take() else {
             self.root = table;
@@ -234,9 +241,10 @@ impl Builder<'_> {
         };
         let is_list = is_list_of_headers(&known.value);
         match &mut known.value.kind {
-            ValueKind::Array(items) if is_list => Some(items.push(value)),
-            _ => None,
+            ValueKind::Array(items) if is_list => items.push(value),
+            _ => return None,
         }
+        Some(())
     }
 
     /// Opens a list or table; whether it may be entered.
@@ -267,6 +275,10 @@ impl Builder<'_> {
 
     /// Puts a value that was read into what is around it.
     fn put(&mut self, value: Value) {
+        // A key that was refused for its depth shall not become tables: taking them apart is as deep.
+        if self.is_refused {
+            return;
+        }
         let table = match self.open.last_mut().map(|open| &mut open.content) {
             Some(Content::List(items)) => return items.push(value),
             Some(Content::Table(table)) => table,
@@ -275,7 +287,6 @@ impl Builder<'_> {
         let done = table.put(self.text, value);
         self.refuse_unless(done);
     }
-
 }
 
 fn scalar(raw: Raw<'_>, error: &mut dyn ErrorSink) -> Option<ValueKind> {
@@ -357,6 +368,130 @@ impl EventReceiver for Builder<'_> {
         match scalar(self.raw(span, encoding), error) {
             Some(kind) => self.put(Value { span: self.span(span), kind }),
             None => self.is_refused = true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse::parse_text;
+    use super::super::scan::Scan;
+    use super::*;
+    use crate::diagnostic::Sink;
+    use proptest::prelude::*;
+    use std::path::Path;
+
+    /// What `toml` makes of a text, if it finds nothing wrong.
+    fn by_toml(text: &str) -> Option<Table> {
+        let mut sink = Sink::new();
+        let table = parse_text(text, &Scan::default(), &mut sink);
+        (!sink.has_errors()).then_some(table)
+    }
+
+    /// Holds what is built, in one part and in several, to what `toml` makes of the text; whether it was built in one.
+    #[track_caller]
+    fn check(text: &str) -> bool {
+        let expected = format!("{:?}", by_toml(text));
+        let mut is_built = false;
+        for (parts, piece) in [(1, usize::MAX), (1, 0), (2, 0), (3, 20)] {
+            let built = build_parts(text, &part::cut(text, parts, piece));
+            assert!(built.is_none() || format!("{built:?}") == expected, "{text}\n{built:?}\n{expected}");
+            is_built |= piece == usize::MAX && built.is_some();
+        }
+        is_built
+    }
+
+    #[test]
+    fn the_projects_own_files_are_built_if_nothing_is_wrong_with_them() {
+        let mut built = 0;
+        for folder in ["pipelines", "tests/cases", "tests/cases/plugins", "."] {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+            for entry in folder.read_dir().unwrap() {
+                let path = entry.unwrap().path();
+                if path.extension().is_some_and(|extension| extension == "toml") {
+                    let text = std::fs::read_to_string(&path).unwrap();
+                    built += usize::from(check(&text));
+                }
+            }
+        }
+        assert!(built > 5, "{built}");
+    }
+
+    #[test]
+    fn everything_usual_is_built() {
+        for text in [
+            "",
+            "a = 1\nb.c = 2\nb.d = 0x1f\n[t]\n[t.u]\n[t.u.v]\nx = -inf\n",
+            "\u{feff}[[t]]\na = [ [1], { b = 1.5, c.d = true } ]\n[[t]]\n[t.u]\nv = '''\n[x]\n'''\n",
+            "[a]\nb.c = 1\n[a.b.d]\n\"é\" = 2024-01-02 # [\n[[a.b.e]]\n",
+            "x = [\n  '--a=b',\n  1, # ]\n]\r\n",
+        ] {
+            assert!(check(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_not_built() {
+        for text in [
+            "a = 1\na = 2\n",
+            "[a]\n[a]\n",
+            "[[a]]\n[a]\n",
+            "a = [{}]\n[[a]]\n",
+            "a = {}\na.b = 1\n",
+            "a = {}\n[a.b]\n",
+            "a.b = 1\na.b.c = 1\n",
+            "a = { b = 1, b = 2 }\n",
+            "a = { b = {}, b.c = 2 }\n",
+            "a = \"x\n",
+            "a = [1\n",
+            "a = 99999999999999999999\n",
+            "a = 1e999\n",
+            "a = 2024-13-01\n",
+            "a = \u{1}\n",
+            "# \u{1}\n",
+            "a\n",
+        ] {
+            assert!(!check(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn nesting_near_the_limit_is_left_to_the_other_parser() {
+        assert!(!check(&format!("x = {}{}", "[".repeat(60), "]".repeat(60))));
+        for deep in ["x = [", "[a.", "a.", "x = {a=", "x = [{a.b="] {
+            let (start, more) = deep.split_at(deep.len() - deep.trim_start_matches("x = ").len());
+            assert!(build(&format!("{start}{}", more.repeat(100_000))).is_none());
+        }
+        assert!(build(&format!("[{}x]\n", "a.".repeat(100_000))).is_none());
+        assert!(build(&format!("{}x = 1\n", "a.".repeat(100_000))).is_none());
+        assert!(!check(&format!("{}a = 1", "a.".repeat(60))));
+        assert!(!check(&format!("[{}a]", "a.".repeat(60))));
+    }
+
+    proptest! {
+        #[test]
+        fn texts_of_all_kinds_are_built_as_toml_reads_them(
+            lines in proptest::collection::vec(
+                prop_oneof![
+                    "\\[[ab]\\]",
+                    "\\[[ab](\\.[ab]){1,2}\\] ?(# [a\\[]?)?",
+                    "\\[\\[[ab](\\.[ab]){0,2}\\]\\]",
+                    "[a-d] = (1|-2\\.5|true|'x'|\"y\\\\n\"|2024-01-02T03:04:05Z)",
+                    "[a-c]\\.[a-c](\\.[a-c])? = (\\{\\}|\\[\\]|0b11)",
+                    "[a-d] = \\{ ?[ab] = 1, [ab]\\.[ab] = \\[\\[1\\], \\{[ab] = 2\\}\\] ?\\}",
+                    "[a-d] = \\[\n?(\\[[ab]\\]|'[ab]=',|1,|\\{ [ab] = 1 \\},)\n?\\]",
+                    "[a-d] = '''\n\\[[ab]\\]\n'''",
+                    "[a-d=\\[\\]{}'\". ]{0,5}",
+                ],
+                0..10,
+            )
+        ) {
+            check(&lines.join("\n"));
+        }
+
+        #[test]
+        fn nothing_panics(text in "[a-c=\\[\\]{}'\".#\n1é ]{0,60}") {
+            check(&text);
         }
     }
 }

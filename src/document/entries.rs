@@ -136,6 +136,17 @@ impl<K: Borrow<str> + Hash + Eq, V> Entries<K, V> {
     }
 }
 
+impl<K: Borrow<str> + Hash + Eq, V> FromIterator<(K, V)> for Entries<K, V> {
+    /// Of several with the same key the first is kept.
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
+        let mut entries = Self::default();
+        for (key, value) in pairs {
+            entries.insert_new(key, value);
+        }
+        entries
+    }
+}
+
 /// Entries in order.
 #[derive(Debug)]
 pub enum Iter<'a, K, V> {

@@ -54,7 +54,7 @@ pub fn parse(source: &Arc<Source>, sink: &mut Sink) -> Option<Document> {
 }
 
 /// Where brackets are not closed, they are closed in a copy: what follows them is then read as it was meant.
-fn parse_text(text: &str, scan: &Scan, sink: &mut Sink) -> Table {
+pub(super) fn parse_text(text: &str, scan: &Scan, sink: &mut Sink) -> Table {
     let repair = Repair::new(text, scan);
     let (root, errors) = DeTable::parse_recoverable(&repair.text);
     let mut reader = Reader { repair: &repair, faults: Vec::new() };
@@ -220,6 +220,13 @@ mod tests {
         let expected =
             ["a = a", "b = [a.b]", "c = c", "d = [1, 2]", "\"é\" = { x = 'y' }", "x = 'y'", "t = [[t]]"];
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn an_item_of_a_list_may_look_like_a_key_with_a_value() {
+        let document = document("command = [\n  \"--jobs=2\",\n  \"a = b\",\n]\n");
+        let kind = document.root.value("command").map(|value| &value.kind);
+        assert!(matches!(kind, Some(ValueKind::Array(items)) if items.len() == 2), "{kind:?}");
     }
 
     #[test]

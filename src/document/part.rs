@@ -17,16 +17,19 @@ const BYTES_OF_A_THREAD: usize = 256 * 1024;
 
 /// The parts of a text, at least one; as many as there are processors where there is enough to do.
 pub(super) fn of(text: &str) -> Vec<Part> {
-    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let count = (text.len() / BYTES_OF_A_THREAD).clamp(1, processors);
+    let count = match text.len() / BYTES_OF_A_THREAD {
+        // To ask how many processors there are takes longer than to read a small file.
+        0 | 1 => 1,
+        count => count.min(std::thread::available_parallelism().map_or(1, NonZero::get)),
+    };
     cut(text, count, PIECE)
 }
 
-fn cut(text: &str, count: usize, piece: usize) -> Vec<Part> {
+pub(super) fn cut(text: &str, count: usize, piece: usize) -> Vec<Part> {
     let mut parts = vec![Part::new()];
     let mut start = 0;
     while start < text.len() || parts.iter().all(Part::is_empty) {
-        let end = next_header(text, start + piece);
+        let end = next_header(text, start.saturating_add(piece));
         if let Some(part) = parts.last_mut() {
             part.push(start..end);
         }
@@ -50,4 +53,36 @@ fn next_header(text: &str, from: usize) -> usize {
 /// Whether a header is likely to add nothing to what was there before: that of an outer table.
 fn begins_afresh(text: &str) -> bool {
     text.lines().next().unwrap_or_default().bytes().filter(|byte| *byte == b'.').count() <= 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, count: usize, piece: usize, expected: &[&[&str]]) {
+        let parts = cut(text, count, piece);
+        let parts: Vec<Vec<&str>> =
+            parts.iter().map(|part| part.iter().map(|piece| &text[piece.clone()]).collect()).collect();
+        assert_eq!(parts, expected);
+    }
+
+    #[test]
+    fn cuts_are_before_headers() {
+        let text = "a = 1\n[b]\n[[b.c]]\n[d]\n[e]";
+        check(text, 1, 0, &[&["a = 1\n", "[b]\n[[b.c]]\n", "[d]\n", "[e]"]]);
+        check(text, 1, 100, &[&[text]]);
+        check(text, 2, 0, &[&["a = 1\n", "[b]\n[[b.c]]\n"], &["[d]\n", "[e]"]]);
+    }
+
+    #[test]
+    fn a_part_begins_with_an_outer_table() {
+        check("[a]\n[a.b.c]\n[a.b]\n", 2, 0, &[&["[a]\n", "[a.b.c]\n"], &["[a.b]\n"]]);
+    }
+
+    #[test]
+    fn what_has_no_headers_is_one_piece() {
+        check("", 4, 0, &[&[""]]);
+        check("a = [\n[1],\n['x'],\n]\n[", 4, 0, &[&["a = [\n[1],\n['x'],\n]\n["]]);
+    }
 }

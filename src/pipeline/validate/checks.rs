@@ -4,7 +4,7 @@ use super::jobs::JobDraft;
 use super::keys::steps;
 use super::operations::OperationDraft;
 use crate::diagnostic::{Diagnostic, Severity, Sink};
-use crate::pipeline::{CatalogueError, CheckRequest, Finding, OperationCatalogue};
+use crate::pipeline::{CatalogueError, CheckRequest, Finding};
 
 /// Every operation whose plugin has a check, and in which nothing else is wrong: its job's position, and its own in that.
 pub(super) struct Checked(Vec<(usize, usize)>);
@@ -27,11 +27,6 @@ pub(super) fn requests(jobs: &mut [JobDraft<'_>]) -> (Checked, Vec<CheckRequest>
         }
     }
     (Checked(places), requests)
-}
-
-/// Asks the plugins, unless there is nothing to ask.
-pub(super) fn ask(requests: &[CheckRequest], catalogue: &dyn OperationCatalogue) -> Answers {
-    if requests.is_empty() { Ok(Vec::new()) } else { catalogue.check(requests) }
 }
 
 impl Checked {

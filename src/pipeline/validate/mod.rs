@@ -100,10 +100,12 @@ fn read<'d>(
     let (checked, requests) = checks::requests(&mut jobs.drafts);
     // Plugins are other processes: they answer while the graph and the references are looked at.
     let graph = std::thread::scope(|scope| {
-        let asking = scope.spawn(move || checks::ask(&requests, catalogue));
+        let asking = (!requests.is_empty()).then(|| scope.spawn(|| catalogue.check(&requests)));
         let graph = check_across_jobs(&jobs, &params, sink);
-        let answers = asking.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        checked.report(answers, &jobs.drafts, sink);
+        if let Some(asking) = asking {
+            let answers = asking.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            checked.report(answers, &jobs.drafts, sink);
+        }
         graph
     });
     if sink.has_errors() {
@@ -113,11 +115,7 @@ fn read<'d>(
 }
 
 /// What depends on several jobs: the graph and references.
-fn check_across_jobs(
-    jobs: &Jobs<'_>,
-    params: &Params<'_>,
-    sink: &mut Sink,
-) -> Graph {
+fn check_across_jobs(jobs: &Jobs<'_>, params: &Params<'_>, sink: &mut Sink) -> Graph {
     let upstreams: Vec<Vec<usize>> =
         jobs.drafts.iter().map(|job| job.depends_on.iter().map(|(index, _)| *index).collect()).collect();
     cycles::check(&jobs.drafts, &upstreams, sink);
@@ -158,7 +156,8 @@ impl Draft<'_> {
             .into_iter()
             .map(|(_, param)| param.map(|param| (param.name.clone(), param)))
             .collect();
-        let jobs: Option<IndexMap<Id, super::Job>> = jobs.drafts.into_iter().map(|job| job.finish(&ids)).collect();
+        let jobs: Option<IndexMap<Id, super::Job>> =
+            jobs.drafts.into_iter().map(|job| job.finish(&ids)).collect();
         Some(Pipeline {
             source: document.source.clone(),
             name: head.name?,
