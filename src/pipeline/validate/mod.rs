@@ -23,7 +23,7 @@ mod words;
 
 use self::fields::Place;
 use self::head::Head;
-use self::jobs::JobDraft;
+use self::jobs::{JobDraft, Written};
 use self::operations::Surroundings;
 use self::params::Params;
 use self::types::Types;
@@ -69,7 +69,8 @@ fn check(document: &Document, catalogue: &dyn OperationCatalogue, sink: &mut Sin
     // Plugins are other processes: they answer while the graph and the references are looked at.
     let graph = std::thread::scope(|scope| {
         let asking = scope.spawn(move || checks::ask(&requests, catalogue));
-        let graph = check_across_jobs(&jobs, &params, &types, sink);
+        let exclusive = head.as_ref().and_then(|head| head.exclusive.as_ref());
+        let graph = check_across_jobs(&jobs, &params, &types, exclusive, sink);
         let answers = asking.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         checked.report(answers, &jobs, sink);
         graph
@@ -85,13 +86,18 @@ fn check_across_jobs(
     jobs: &IndexMap<&str, JobDraft<'_>>,
     params: &Params<'_>,
     types: &Types<'_>,
+    exclusive: Option<&Written<'_>>,
     sink: &mut Sink,
 ) -> Graph {
     let upstreams: Vec<Vec<usize>> =
         jobs.values().map(|job| job.depends_on.iter().map(|(index, _)| *index).collect()).collect();
     cycles::check(jobs, &upstreams, sink);
     let graph = Graph::new(upstreams);
-    references::check(&references::Names { params, jobs }, &graph, sink);
+    let names = references::Names { params, jobs };
+    references::check(&names, &graph, sink);
+    if let Some(exclusive) = exclusive {
+        references::check_exclusive(&names, exclusive, sink);
+    }
     for operation in jobs.values().flat_map(|job| &job.operations) {
         operations::check_param_types(operation, types, params, sink);
     }
@@ -123,7 +129,7 @@ fn check_schemas(types: &Types<'_>, sink: &mut Sink) {
 
 fn finish(
     document: &Document,
-    head: Head,
+    head: Head<'_>,
     params: Params<'_>,
     jobs: IndexMap<&str, JobDraft<'_>>,
     graph: Graph,
@@ -139,6 +145,7 @@ fn finish(
         timeout: head.timeout,
         max_concurrency: head.max_concurrency,
         on_failure: head.on_failure,
+        exclusive: head.exclusive.and_then(|written| written.template),
         params: params?,
         jobs: jobs?,
         graph,
