@@ -44,6 +44,9 @@ pub struct Pipeline {
     pub max_concurrency: Option<NonZeroU32>,
     /// `[pipeline] on_failure`.
     pub on_failure: OnFailure,
+    /// `[pipeline] exclusive`: what it gives is a key, and of a key one session is driven at a time. `true`: all
+    /// sessions of the pipeline have the same.
+    pub exclusive: Option<Template>,
     /// `[params]`.
     pub params: IndexMap<Id, Param>,
     /// `[jobs]`, in the order of the file.

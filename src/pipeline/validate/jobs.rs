@@ -4,7 +4,7 @@ use super::fields::{self, JOB_KEYS, Place, known_names};
 use super::keys;
 use super::operations::{self, OperationDraft, Surroundings};
 use super::parts::in_parts;
-use crate::diagnostic::{Diagnostic, Sink, Span};
+use crate::diagnostic::{Diagnostic, Sink, Source, Span};
 use crate::document::{Document, Entries, Entry, Table, Value, ValueKind};
 use crate::expression::Template;
 use crate::pipeline::{Id, Job, RunIf};
@@ -58,7 +58,7 @@ impl<'d> Jobs<'d> {
     }
 }
 
-/// A value of a job in which references may stand.
+/// A value of a job, or of the pipeline, in which references may stand.
 pub(super) struct Written<'d> {
     pub(super) value: &'d Value,
     /// None where its text could not be read, which is reported.
@@ -66,7 +66,14 @@ pub(super) struct Written<'d> {
     leaves: Vec<Template>,
 }
 
-impl Written<'_> {
+impl<'d> Written<'d> {
+    /// Reads a value; what is wrong with its texts is reported.
+    pub(super) fn read(value: &'d Value, source: &Source, sink: &mut Sink) -> Self {
+        let (template, leaves) = keys::parse(value, source, sink);
+        let leaves = leaves.into_iter().map(|(leaf, _)| leaf).collect();
+        Self { value, template, leaves }
+    }
+
     /// Everything whose references can be checked.
     pub(super) fn readable(&self) -> impl Iterator<Item = &Template> {
         self.template.iter().chain(&self.leaves)
@@ -157,14 +164,9 @@ fn read_one<'d>(
     job.timeout = fields::duration(place, "timeout", sink);
     job.depends_on_span = table.entries.get("depends_on").map(|entry| entry.value.span);
     job.depends_on = depends_on(place, name, jobs, sink);
-    let template = |key: &str, sink: &mut Sink| {
-        let value = table.value(key)?;
-        let (template, leaves) = keys::parse(value, around.source, sink);
-        let leaves = leaves.into_iter().map(|(leaf, _)| leaf).collect();
-        Some(Written { value, template, leaves })
-    };
-    job.when = template("when", sink);
-    job.output = template("output", sink);
+    let written = |key: &str| table.value(key);
+    job.when = written("when").map(|value| Written::read(value, around.source, sink));
+    job.output = written("output").map(|value| Written::read(value, around.source, sink));
     job.operations = read_operations(place, name, around, sink);
     job
 }

@@ -24,7 +24,7 @@ mod words;
 
 use self::fields::Place;
 use self::head::Head;
-use self::jobs::Jobs;
+use self::jobs::{Jobs, Written};
 use self::operations::Surroundings;
 use self::params::Params;
 use self::types::Types;
@@ -56,7 +56,7 @@ pub fn check<'d>(
 
 /// A pipeline in which nothing is wrong, in parts.
 struct Draft<'d> {
-    head: Head,
+    head: Head<'d>,
     params: Params<'d>,
     jobs: Jobs<'d>,
     graph: Graph,
@@ -101,7 +101,8 @@ fn read<'d>(
     // Plugins are other processes: they answer while the graph and the references are looked at.
     let graph = std::thread::scope(|scope| {
         let asking = (!requests.is_empty()).then(|| scope.spawn(|| catalogue.check(&requests)));
-        let graph = check_across_jobs(&jobs, &params, sink);
+        let exclusive = head.as_ref().and_then(|head| head.exclusive.as_ref());
+        let graph = check_across_jobs(&jobs, &params, exclusive, sink);
         if let Some(asking) = asking {
             let answers = asking.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             checked.report(answers, &jobs.drafts, sink);
@@ -115,12 +116,21 @@ fn read<'d>(
 }
 
 /// What depends on several jobs: the graph and references.
-fn check_across_jobs(jobs: &Jobs<'_>, params: &Params<'_>, sink: &mut Sink) -> Graph {
+fn check_across_jobs(
+    jobs: &Jobs<'_>,
+    params: &Params<'_>,
+    exclusive: Option<&Written<'_>>,
+    sink: &mut Sink,
+) -> Graph {
     let upstreams: Vec<Vec<usize>> =
         jobs.drafts.iter().map(|job| job.depends_on.iter().map(|(index, _)| *index).collect()).collect();
     cycles::check(&jobs.drafts, &upstreams, sink);
     let graph = Graph::new(upstreams);
-    references::check(&references::Names { params, jobs }, &graph, sink);
+    let names = references::Names { params, jobs };
+    references::check(&names, &graph, sink);
+    if let Some(exclusive) = exclusive {
+        references::check_exclusive(&names, exclusive, sink);
+    }
     graph
 }
 
@@ -165,6 +175,7 @@ impl Draft<'_> {
             timeout: head.timeout,
             max_concurrency: head.max_concurrency,
             on_failure: head.on_failure,
+            exclusive: head.exclusive.and_then(|written| written.template),
             params: params?,
             jobs: jobs?,
             graph,
