@@ -27,15 +27,23 @@ pub struct NoSuchJob {
     pub pipeline: String,
     /// As it was named.
     pub job: String,
-    /// The nearest name.
+    /// The nearest name, or those that there are.
     #[help]
-    pub help: Option<String>,
+    pub help: String,
 }
 
 impl NoSuchJob {
-    /// With the nearest of the names that there are.
+    /// With the nearest of the names that there are, or some of them.
     pub fn new<'a>(pipeline: &str, job: &str, jobs: impl Iterator<Item = &'a str>) -> Self {
-        let help = nearest(job, jobs).map(|name| format!("did you mean `{name}`?"));
+        const SHOWN: usize = 12;
+        let jobs: Vec<&str> = jobs.collect();
+        let help = match nearest(job, jobs.iter().copied()) {
+            Some(name) => format!("did you mean `{name}`?"),
+            None if jobs.len() > SHOWN => {
+                format!("it has {} jobs, among them {}", jobs.len(), jobs[..SHOWN].join(", "))
+            }
+            None => format!("its jobs: {}", jobs.join(", ")),
+        };
         Self { pipeline: pipeline.to_owned(), job: job.to_owned(), help }
     }
 }
