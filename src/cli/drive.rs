@@ -1,6 +1,7 @@
 //! What `run` and `session resume` share: a runner on this machine's backend, its consumers, its interrupts, the end.
 
 use super::control::is_driven;
+use super::detach::OnTerminal;
 use super::session::{job_records, print_session, session_line};
 use super::{Console, Context, Exit, Failure, Outcome};
 use crate::backend::local::{
@@ -71,7 +72,12 @@ impl Drive<'_> {
             progress = progress.in_background(session_id.clone(), state.clone());
         }
         self.claim().await?;
-        let terminal = Terminal { session: session_id.clone(), state, live: progress.live_handle() };
+        let terminal = Terminal {
+            session: session_id.clone(),
+            state,
+            live: progress.live_handle(),
+            streams: OnTerminal::now(),
+        };
         let mut requests = interrupts(user_name(context), terminal);
         let lost = RefCell::new(None);
         // A reader that goes away (`| head`) is no error, and the session does not depend on one.
@@ -262,6 +268,7 @@ struct Terminal {
     session: SessionId,
     state: PathBuf,
     live: LiveHandle,
+    streams: OnTerminal,
 }
 
 impl Terminal {
@@ -270,7 +277,7 @@ impl Terminal {
         if let Some(view) = &self.live.view {
             view.set_draw_target(indicatif::ProgressDrawTarget::hidden());
         }
-        super::detach::hang_up(&self.session, &self.state);
+        super::detach::hang_up(&self.session, &self.state, self.streams);
     }
 }
 

@@ -55,6 +55,9 @@ pub(super) struct ShowArgs {
     /// A session's id, a part of one, or `last`
     #[arg(value_name = "SESSION")]
     session: String,
+    /// Print the pipeline file as the session ran it, and nothing else
+    #[arg(long)]
+    file: bool,
     /// Text for people, or JSON
     #[arg(long, value_enum, default_value_t = Output::Human)]
     output: Output,
@@ -146,6 +149,11 @@ async fn show(args: &ShowArgs, context: &Context) -> Outcome {
     let (store, session) = find_session(&args.session, context).await?;
     let objects = FileObjects::new(objects_folder(&context.settings.local.state));
     let pinned = deployment(&objects, &session).await.map_err(Failure::surroundings)?;
+    if args.file {
+        let pinned = pinned.ok_or_else(|| control::pin_missing(&session))?;
+        context.console.raw(&pinned.text);
+        return Ok(Exit::Done);
+    }
     let keys = job_keys(&session, pinned.as_ref());
     let jobs = job_records(&store, &session, keys.iter().map(String::as_str)).await?;
     if args.output == Output::Json {

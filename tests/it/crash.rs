@@ -137,7 +137,7 @@ fn check(scratch: &Scratch) {
                 *status = "succeeded";
             }
             name if name.starts_with("operation_") => {
-                assert_eq!((*status, attempt), ("running", *known), "{event}")
+                assert_eq!((*status, attempt), ("running", *known), "{event}");
             }
             other => panic!("{other}: {event}"),
         }

@@ -132,6 +132,9 @@ fn a_session_says_where_it_comes_from() {
     );
     scratch.write("t.toml", pipeline(&given("a", "", "2")));
     scratch.run("run t.toml").expect_code(0);
+    scratch.write("t.toml", "changed since");
+    let file = scratch.run("session show last --file").expect_code(0).stdout;
+    assert_eq!(file, pipeline(&given("a", "", "2")), "as the session ran it");
     let shown = scratch.run("session show last").stdout;
     assert!(
         shown.contains(&format!("git         {revision} on main, with changes that are not committed")),

@@ -15,7 +15,7 @@ use super::drive::user_name;
 use super::store::find_session;
 use super::{Context, Failure};
 use crate::backend::local::SqliteStore;
-use crate::runner::port::SessionStore;
+use crate::runner::port::{SessionStore, deployment_key};
 use crate::session::{RequestKind, RequestRecord, SessionRecord, SessionStatus};
 use jiff::Timestamp;
 use std::time::Duration;
@@ -101,6 +101,15 @@ pub(super) async fn find(
     let after = store.last_event(&found.session_id).await.map_err(Failure::surroundings)?;
     let now = store.session(&found.session_id).await.map_err(Failure::surroundings)?;
     Ok((store, now.unwrap_or(found), after))
+}
+
+/// What a session is pinned to is not there.
+pub(super) fn pin_missing(session: &SessionRecord) -> Failure {
+    Failure::surroundings(ControlError::PinMissing {
+        session: session.session_id.to_string(),
+        key: deployment_key(&session.pipeline_id, &session.version),
+        file: session.file.clone(),
+    })
 }
 
 fn refuse_final(session: &SessionRecord) -> Result<(), Failure> {
