@@ -22,6 +22,7 @@ const AREAS: &[&str] = &[
     include_str!("../../docs/diagnostics/session.md"),
     include_str!("../../docs/diagnostics/execution.md"),
     include_str!("../../docs/diagnostics/store.md"),
+    include_str!("../../docs/diagnostics/aws.md"),
 ];
 
 /// All pages, in the order of the files.

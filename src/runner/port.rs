@@ -304,6 +304,10 @@ pub enum StoreError {
         /// Ours.
         known: i64,
     },
+    /// A service that keeps it could not do what it was asked.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Service(Box<dyn miette::Diagnostic + Send + Sync>),
     /// A stored form cannot be read.
     #[error("what is stored at `{place}` under `{key}` cannot be read: {message}")]
     #[diagnostic(

@@ -250,3 +250,37 @@ pub enum EventKind {
         status: SessionStatus,
     },
 }
+
+impl EventKind {
+    /// The jobs that it is about.
+    pub fn jobs(&self) -> &[String] {
+        match self {
+            Self::SessionCreated { .. }
+            | Self::LeaseTaken { .. }
+            | Self::SessionStarted
+            | Self::SessionResumed { .. }
+            | Self::SessionRetried { .. }
+            | Self::PauseRequested { .. }
+            | Self::SessionPaused { .. }
+            | Self::CancelRequested { .. }
+            | Self::SessionTimeoutReached
+            | Self::SessionEnded { .. } => &[],
+            Self::JobsReset { jobs } | Self::JobsRemoved { jobs } => jobs,
+            Self::JobReused { job, .. }
+            | Self::AttemptLost { job, .. }
+            | Self::JobStarted { job, .. }
+            | Self::OperationStarted { job, .. }
+            | Self::OperationSucceeded { job, .. }
+            | Self::OperationRetrying { job, .. }
+            | Self::OperationFailed { job, .. }
+            | Self::JobSucceeded { job, .. }
+            | Self::JobFailed { job, .. }
+            | Self::JobTimedOut { job, .. }
+            | Self::JobCancelled { job, .. }
+            | Self::JobSkipped { job, .. }
+            | Self::JobUpstreamFailed { job, .. }
+            | Self::StopRequested { job, .. }
+            | Self::StopIncomplete { job, .. } => std::slice::from_ref(job),
+        }
+    }
+}

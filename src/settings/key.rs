@@ -37,6 +37,8 @@ pub(super) const KEYS: &[Key] = &[
     key("aws", "bucket", Kind::Text(check_bucket)),
     key("aws", "prefix", Kind::Text(check_prefix)),
     key("aws", "endpoint_url", Kind::Text(check_url)),
+    key("aws", "assume_role", Kind::Text(check_role)),
+    key("aws", "retention", Kind::Text(check_retention)),
     key("plugins", "paths", Kind::Paths),
     key("logs", "collect", Kind::Choice(&["failed", "all", "none"])),
     key("validate", "allow", Kind::Texts(check_code)),
@@ -121,6 +123,15 @@ fn check_prefix(text: &str) -> Result<(), &'static str> {
 fn check_url(text: &str) -> Result<(), &'static str> {
     let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
     claim(host.is_some_and(|host| !host.is_empty()), "an address that starts with `http://` or `https://`")
+}
+
+fn check_role(text: &str) -> Result<(), &'static str> {
+    claim(text.starts_with("arn:") && text.contains(":role/"), "the ARN of a role")
+}
+
+fn check_retention(text: &str) -> Result<(), &'static str> {
+    let number = text.strip_suffix('d').and_then(|days| days.parse::<u32>().ok());
+    claim(number.is_some_and(|days| days > 0), "days, such as `400d`")
 }
 
 fn check_code(text: &str) -> Result<(), &'static str> {

@@ -34,7 +34,7 @@ macro_rules! conformance {
     };
     (@ $stores:expr; $($check:ident),* $(,)?) => {
         $(
-            #[tokio::test]
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $check() {
                 let (stores, _keep) = $stores;
                 super::$check(stores).await;
@@ -44,11 +44,16 @@ macro_rules! conformance {
 }
 
 conformance!(local, super::local());
+#[cfg(feature = "aws")]
+conformance!(aws, {
+    let Some(stores) = crate::aws::stores().await else { return };
+    stores
+});
 
 /// Both stores of a backend.
-struct Stores {
-    sessions: Arc<dyn SessionStore>,
-    objects: Arc<dyn ObjectStore>,
+pub(crate) struct Stores {
+    pub(crate) sessions: Arc<dyn SessionStore>,
+    pub(crate) objects: Arc<dyn ObjectStore>,
 }
 
 fn local() -> (Stores, tempfile::TempDir) {
@@ -62,7 +67,7 @@ const FIRST: &str = "20261122-091530-k3f9qa";
 const SECOND: &str = "20261122-091531-k3f9qb";
 
 fn at(second: i64) -> Timestamp {
-    Timestamp::from_second(1_800_000_000 + second).unwrap()
+    Timestamp::from_second(1_790_000_000 + second).unwrap()
 }
 
 fn session(id: &str) -> SessionRecord {

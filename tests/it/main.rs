@@ -6,6 +6,8 @@
     reason = "helpers of tests fail by panicking, too, and say what they skip"
 )]
 
+#[cfg(feature = "aws")]
+mod aws;
 mod background;
 mod cases;
 mod catalogue;

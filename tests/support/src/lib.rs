@@ -4,9 +4,11 @@
 //! in which what changes from run to run is replaced by its name in brackets.
 //! Deliberately does not: know what bunsui does.
 
+mod ministack;
 mod redact;
 mod scratch;
 
+pub use ministack::{Ministack, ministack, own_account};
 pub use redact::Redactions;
 pub use scratch::{Finished, Scratch};
 

@@ -1,0 +1,127 @@
+//! The one way to AWS: one configuration for all clients, and the account checked before anything is written.
+
+use super::error::{AwsError, Call, classify};
+use crate::settings::AwsSettings;
+use aws_config::sts::AssumeRoleProvider;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use std::time::Duration;
+
+/// What a connection is made from.
+#[derive(Debug, Clone, Default)]
+pub struct ConnectionOptions {
+    /// `[aws]`
+    pub settings: AwsSettings,
+    /// A profile of the user's AWS files; none: what `AWS_PROFILE` says, else the default one.
+    pub profile: Option<String>,
+    /// An access key and its secret, for whoever has them at hand; none: the SDK's chain of credentials.
+    pub keys: Option<(String, String)>,
+}
+
+/// Clients of all services, with one configuration: the SDK's chain of credentials, its standard retry, timeouts.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    config: SdkConfig,
+    settings: AwsSettings,
+    account: String,
+}
+
+/// An answer that takes longer is none; the SDK then tries again.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Longer than that nobody waits for one call, its retries included.
+const CALL_TIMEOUT: Duration = Duration::from_secs(90);
+
+impl Connection {
+    /// Finds credentials and region, and asks whose account it is. Where `[aws] account` says another, it is refused.
+    pub async fn open(options: &ConnectionOptions) -> Result<Self, AwsError> {
+        let config = configuration(options).await;
+        if config.region().is_none() {
+            return Err(AwsError::NoRegion);
+        }
+        let call = Call::new("sts", "GetCallerIdentity", "the account");
+        let identity = aws_sdk_sts::Client::new(&config)
+            .get_caller_identity()
+            .send()
+            .await
+            .map_err(|error| classify(error, &call))?;
+        let account = identity.account().unwrap_or_default().to_owned();
+        if let Some(wanted) = &options.settings.account
+            && *wanted != account
+        {
+            return Err(AwsError::OtherAccount { found: account, wanted: wanted.clone() });
+        }
+        Ok(Self { config, settings: options.settings.clone(), account })
+    }
+
+    /// The account, twelve digits.
+    pub fn account(&self) -> &str {
+        &self.account
+    }
+
+    /// The region.
+    pub fn region(&self) -> &str {
+        self.config.region().map_or("", Region::as_ref)
+    }
+
+    /// What names of tables and state machines begin with.
+    pub fn prefix(&self) -> &str {
+        &self.settings.prefix
+    }
+
+    /// The bucket of `[aws] bucket`.
+    pub fn bucket(&self) -> Result<&str, AwsError> {
+        self.settings.bucket.as_deref().ok_or(AwsError::NoBucket)
+    }
+
+    pub(super) fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
+        aws_sdk_dynamodb::Client::new(&self.config)
+    }
+
+    pub(super) fn s3(&self) -> aws_sdk_s3::Client {
+        let config = aws_sdk_s3::config::Builder::from(&self.config)
+            // Another address than AWS's own seldom has a name for each bucket.
+            .force_path_style(self.settings.endpoint_url.is_some())
+            .build();
+        aws_sdk_s3::Client::from_conf(config)
+    }
+}
+
+async fn configuration(options: &ConnectionOptions) -> SdkConfig {
+    let http =
+        aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(5))
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .operation_timeout(CALL_TIMEOUT)
+        .build();
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http)
+        .timeout_config(timeouts)
+        .retry_config(RetryConfig::standard().with_max_attempts(4));
+    if let Some(profile) = &options.profile {
+        loader = loader.profile_name(profile);
+    }
+    if let Some((key, secret)) = &options.keys {
+        loader = loader.credentials_provider(Credentials::from_keys(key, secret, None));
+    }
+    if let Some(region) = &options.settings.region {
+        loader = loader.region(Region::new(region.clone()));
+    }
+    if let Some(address) = &options.settings.endpoint_url {
+        loader = loader.endpoint_url(address);
+    }
+    let config = loader.load().await;
+    match &options.settings.assume_role {
+        None => config,
+        Some(role) => {
+            let provider =
+                AssumeRoleProvider::builder(role).session_name("bunsui").configure(&config).build().await;
+            let provider = aws_credential_types::provider::SharedCredentialsProvider::new(provider);
+            config.into_builder().credentials_provider(provider).build()
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! What can go wrong with AWS, as a few kinds that people can act on.
+
+use aws_sdk_dynamodb::error::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_types::request_id::RequestId;
+use std::error::Error;
+
+/// What was asked: for messages.
+#[derive(Debug, Clone)]
+pub(super) struct Call {
+    service: &'static str,
+    operation: &'static str,
+    resource: String,
+}
+
+impl Call {
+    pub(super) fn new(service: &'static str, operation: &'static str, resource: impl Into<String>) -> Self {
+        Self { service, operation, resource: resource.into() }
+    }
+
+    /// `dynamodb:PutItem`, as a policy names it.
+    fn action(&self) -> String {
+        format!("{}:{}", self.service, self.operation)
+    }
+}
+
+/// AWS could not do what it was asked.
+#[derive(Debug, Clone, thiserror::Error, miette::Diagnostic)]
+pub enum AwsError {
+    /// No policy allows it.
+    #[error("AWS denied `{action}` on {resource}: {message}{request}")]
+    #[diagnostic(
+        code("bunsui::aws::denied"),
+        help("the credentials in use need a policy that allows `{action}` on it")
+    )]
+    Denied {
+        /// `service:Operation`
+        action: String,
+        /// What it was asked of.
+        resource: String,
+        /// As AWS says it.
+        message: String,
+        /// Its request id, as text to be put behind a message.
+        request: String,
+    },
+    /// It is not there.
+    #[error("AWS has no {resource} (`{action}`): {message}{request}")]
+    #[diagnostic(
+        code("bunsui::aws::not_found"),
+        help(
+            "see that region, account and `[aws] prefix` are those that it was made in; `bunsui config show` has them"
+        )
+    )]
+    NotFound {
+        /// `service:Operation`
+        action: String,
+        /// What it was asked of.
+        resource: String,
+        /// As AWS says it.
+        message: String,
+        /// As of `Denied`.
+        request: String,
+    },
+    /// Too much was asked for, by whoever uses the account.
+    #[error("AWS throttles `{action}` on {resource}: {message}{request}")]
+    #[diagnostic(
+        code("bunsui::aws::throttled"),
+        help("it was tried several times; try again later, or have the quota raised")
+    )]
+    Throttled {
+        /// `service:Operation`
+        action: String,
+        /// What it was asked of.
+        resource: String,
+        /// As AWS says it.
+        message: String,
+        /// As of `Denied`.
+        request: String,
+    },
+    /// It is wrong as it was asked.
+    #[error("AWS refused `{action}` on {resource}: {code}: {message}{request}")]
+    #[diagnostic(code("bunsui::aws::rejected"))]
+    Rejected {
+        /// `service:Operation`
+        action: String,
+        /// What it was asked of.
+        resource: String,
+        /// AWS's own name of the error.
+        code: String,
+        /// As AWS says it.
+        message: String,
+        /// As of `Denied`.
+        request: String,
+    },
+    /// No answer came.
+    #[error("AWS cannot be reached for `{action}`: {message}")]
+    #[diagnostic(
+        code("bunsui::aws::unreachable"),
+        help("see that this machine has a network, and that `[aws] region` and `endpoint_url` are right")
+    )]
+    Unreachable {
+        /// `service:Operation`
+        action: String,
+        /// What kept it.
+        message: String,
+    },
+    /// The credentials were good once.
+    #[error("the AWS credentials have expired (`{action}`): {message}")]
+    #[diagnostic(
+        code("bunsui::aws::expired_credentials"),
+        help("renew them, as with `aws sso login`, and ask again")
+    )]
+    ExpiredCredentials {
+        /// `service:Operation`
+        action: String,
+        /// As AWS says it.
+        message: String,
+    },
+    /// There are none, or they are none.
+    #[error("there are no AWS credentials that can be used (`{action}`): {message}")]
+    #[diagnostic(
+        code("bunsui::aws::no_credentials"),
+        help(
+            "set AWS_PROFILE or `--profile`, or log in; `aws sts get-caller-identity` shows what is in use"
+        )
+    )]
+    NoCredentials {
+        /// `service:Operation`
+        action: String,
+        /// Why not.
+        message: String,
+    },
+    /// Nothing says where.
+    #[error("no AWS region is set")]
+    #[diagnostic(code("bunsui::aws::no_region"), help("set `[aws] region`, `--region` or AWS_REGION"))]
+    NoRegion,
+    /// Nothing says into which bucket.
+    #[error("no bucket is set")]
+    #[diagnostic(code("bunsui::aws::no_bucket"), help("set `[aws] bucket` in bunsui.toml"))]
+    NoBucket,
+    /// The settings name another account.
+    #[error("these AWS credentials are of account {found}, and `[aws] account` is {wanted}")]
+    #[diagnostic(
+        code("bunsui::aws::other_account"),
+        help("use credentials of {wanted}; nothing was written")
+    )]
+    OtherAccount {
+        /// Whose they are.
+        found: String,
+        /// Whose they have to be.
+        wanted: String,
+    },
+}
+
+impl AwsError {
+    /// Whether asking again later, without a change, can help.
+    pub fn is_recoverable(&self) -> bool {
+        matches!(self, Self::Throttled { .. } | Self::Unreachable { .. } | Self::ExpiredCredentials { .. })
+    }
+}
+
+/// Tells the kinds apart, by the names that AWS gives its errors.
+pub(super) fn classify<E, R>(error: SdkError<E, R>, call: &Call) -> AwsError
+where
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    let action = call.action();
+    if let SdkError::ServiceError(service) = &error {
+        let meta = service.err().meta();
+        return by_name(
+            call,
+            meta.code().unwrap_or("unknown"),
+            meta.message().unwrap_or_default(),
+            meta.request_id(),
+        );
+    }
+    let message = causes(&error);
+    let is_about_credentials = {
+        let mut source: Option<&dyn Error> = Some(&error);
+        let mut found = false;
+        while let Some(cause) = source {
+            found |= cause.is::<aws_credential_types::provider::error::CredentialsError>();
+            source = cause.source();
+        }
+        found
+    };
+    if is_about_credentials || message.contains("no providers in chain provided credentials") {
+        return AwsError::NoCredentials { action, message };
+    }
+    AwsError::Unreachable { action, message }
+}
+
+fn by_name(call: &Call, code: &str, message: &str, request: Option<&str>) -> AwsError {
+    let (action, resource, message) = (call.action(), call.resource.clone(), message.to_owned());
+    let request = request.map(|id| format!(" (request {id})")).unwrap_or_default();
+    match code {
+        "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" | "Forbidden" => {
+            AwsError::Denied { action, resource, message, request }
+        }
+        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" | "TokenRefreshRequired" => {
+            AwsError::ExpiredCredentials { action, message }
+        }
+        "UnrecognizedClientException"
+        | "InvalidClientTokenId"
+        | "InvalidAccessKeyId"
+        | "SignatureDoesNotMatch"
+        | "InvalidSignatureException"
+        | "MissingAuthenticationToken" => AwsError::NoCredentials { action, message },
+        "ResourceNotFoundException"
+        | "NoSuchBucket"
+        | "NoSuchKey"
+        | "NotFound"
+        | "StateMachineDoesNotExist"
+        | "ExecutionDoesNotExist" => AwsError::NotFound { action, resource, message, request },
+        "Throttling"
+        | "ThrottlingException"
+        | "ThrottledException"
+        | "RequestLimitExceeded"
+        | "SlowDown"
+        | "TooManyRequestsException"
+        | "ProvisionedThroughputExceededException"
+        | "LimitExceededException" => AwsError::Throttled { action, resource, message, request },
+        _ => AwsError::Rejected { action, resource, code: code.to_owned(), message, request },
+    }
+}
+
+/// An error with what caused it, in one line.
+fn causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let more = cause.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_told_apart_by_their_names() {
+        let call = Call::new("dynamodb", "PutItem", "table `bunsui-sessions`");
+        let text = |code: &str| by_name(&call, code, "why", Some("r1")).to_string();
+        assert_eq!(
+            text("AccessDeniedException"),
+            "AWS denied `dynamodb:PutItem` on table `bunsui-sessions`: why (request r1)"
+        );
+        assert_eq!(
+            text("ResourceNotFoundException"),
+            "AWS has no table `bunsui-sessions` (`dynamodb:PutItem`): why (request r1)"
+        );
+        assert!(matches!(by_name(&call, "ThrottlingException", "", None), AwsError::Throttled { .. }));
+        assert!(matches!(by_name(&call, "ExpiredToken", "", None), AwsError::ExpiredCredentials { .. }));
+        assert!(matches!(by_name(&call, "ValidationException", "", None), AwsError::Rejected { .. }));
+        assert!(by_name(&call, "ThrottlingException", "", None).is_recoverable());
+    }
+}

@@ -1,0 +1,106 @@
+//! Objects in S3, under the keys of docs/data-model.md.
+
+use super::client::Connection;
+use super::error::{AwsError, Call, classify};
+use crate::runner::port::{ObjectStore, StoreError};
+use async_trait::async_trait;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+
+/// One bucket.
+#[derive(Debug, Clone)]
+pub struct S3Objects {
+    client: aws_sdk_s3::Client,
+    bucket: String,
+}
+
+/// What is larger goes up in parts of this size; S3 wants parts of at least 5 MiB.
+const PART: usize = 8 * 1024 * 1024;
+
+impl S3Objects {
+    /// The bucket of the settings.
+    pub fn new(connection: &Connection) -> Result<Self, AwsError> {
+        Ok(Self { client: connection.s3(), bucket: connection.bucket()?.to_owned() })
+    }
+
+    fn call(&self, operation: &'static str, key: &str) -> Call {
+        Call::new("s3", operation, format!("`s3://{}/{key}`", self.bucket))
+    }
+
+    async fn put_in_parts(&self, key: &str, bytes: Vec<u8>) -> Result<(), AwsError> {
+        let (bucket, client) = (&self.bucket, &self.client);
+        let call = self.call("PutObject", key);
+        let begun = client.create_multipart_upload().bucket(bucket).key(key).send().await;
+        let upload = begun.map_err(|error| classify(error, &call))?.upload_id.unwrap_or_default();
+        let done = self.put_parts(key, &upload, &bytes).await;
+        let Ok(parts) = done else {
+            // What is left of it would be billed; that it cannot be taken away is no reason to say less of why it failed.
+            let _ = client.abort_multipart_upload().bucket(bucket).key(key).upload_id(upload).send().await;
+            return done.map(|_| ());
+        };
+        let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
+        let ended = client.complete_multipart_upload().bucket(bucket).key(key).upload_id(upload);
+        ended.multipart_upload(parts).send().await.map_err(|error| classify(error, &call))?;
+        Ok(())
+    }
+
+    async fn put_parts(&self, key: &str, upload: &str, bytes: &[u8]) -> Result<Vec<CompletedPart>, AwsError> {
+        let call = self.call("PutObject", key);
+        let mut parts = Vec::new();
+        for (number, part) in (1..).zip(bytes.chunks(PART)) {
+            let put = self.client.upload_part().bucket(&self.bucket).key(key).upload_id(upload);
+            let put = put.part_number(number).body(ByteStream::from(part.to_vec())).send().await;
+            let put = put.map_err(|error| classify(error, &call))?;
+            parts.push(CompletedPart::builder().part_number(number).set_e_tag(put.e_tag).build());
+        }
+        Ok(parts)
+    }
+}
+
+#[async_trait]
+impl ObjectStore for S3Objects {
+    async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<(), StoreError> {
+        if bytes.len() > PART {
+            return Ok(self.put_in_parts(key, bytes).await?);
+        }
+        let put = self.client.put_object().bucket(&self.bucket).key(key).body(ByteStream::from(bytes));
+        put.send().await.map_err(|error| classify(error, &self.call("PutObject", key)))?;
+        Ok(())
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let call = self.call("GetObject", key);
+        let got = match self.client.get_object().bucket(&self.bucket).key(key).send().await {
+            Ok(got) => got,
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_no_such_key()) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(classify(error, &call).into()),
+        };
+        let damaged = |error: aws_smithy_types::byte_stream::error::Error| StoreError::Damaged {
+            place: self.bucket.clone(),
+            key: key.to_owned(),
+            message: format!("its content was cut off: {error}"),
+        };
+        Ok(Some(got.body.collect().await.map_err(damaged)?.into_bytes().to_vec()))
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        let call = self.call("ListBucket", prefix);
+        let mut pages =
+            self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix).into_paginator().send();
+        let mut keys = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| classify(error, &call))?;
+            keys.extend(page.contents.unwrap_or_default().into_iter().filter_map(|object| object.key));
+        }
+        keys.sort();
+        Ok(keys)
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), StoreError> {
+        let deleted = self.client.delete_object().bucket(&self.bucket).key(key).send().await;
+        deleted.map_err(|error| classify(error, &self.call("DeleteObject", key)))?;
+        Ok(())
+    }
+}
