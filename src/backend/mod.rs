@@ -2,4 +2,17 @@
 
 #[cfg(feature = "aws")]
 pub mod aws;
+mod failure;
 pub mod local;
+
+use crate::runner::port::{ObjectStore, SessionStore};
+use std::sync::Arc;
+
+/// Where a backend keeps sessions, and what is large.
+#[derive(Clone)]
+pub struct Stores {
+    /// Sessions, their jobs and events.
+    pub sessions: Arc<dyn SessionStore>,
+    /// Objects, by key.
+    pub objects: Arc<dyn ObjectStore>,
+}

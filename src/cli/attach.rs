@@ -5,10 +5,10 @@ use super::drive::{Output, Progress, exit_of};
 use super::session::{print_session, session_line};
 use super::store::{block_on, find_session};
 use super::{Context, Exit, Failure, Outcome};
-use crate::backend::local::{FileObjects, SqliteStore, objects_folder};
+use crate::backend::Stores;
 use crate::report::json::JsonLines;
 use crate::runner::EventConsumer;
-use crate::runner::port::{SessionStore, StoreError, deployment};
+use crate::runner::port::{StoreError, deployment};
 use crate::session::{SessionId, SessionRecord, SessionStatus};
 
 #[derive(Debug, clap::Args)]
@@ -35,7 +35,6 @@ enum Followed {
 const PAGE: usize = 1000;
 
 pub(super) fn run(args: &Args, context: &Context) -> Outcome {
-    super::load::need_local_backend(context)?;
     block_on(async {
         let (store, session) = find_session(&args.session, context).await?;
         let id = session.session_id;
@@ -56,18 +55,18 @@ pub(super) fn run(args: &Args, context: &Context) -> Outcome {
 }
 
 async fn follow(
-    store: &SqliteStore,
+    store: &Stores,
     id: &SessionId,
     consumer: &mut dyn EventConsumer,
 ) -> Result<Followed, Failure> {
     let mut seen = 0;
     loop {
         // Before the events: what is stored after it is seen in the next round.
-        let session = store.session(id).await.map_err(Failure::surroundings)?;
+        let session = store.sessions.session(id).await.map_err(Failure::surroundings)?;
         let gone = || Failure::surroundings(StoreError::Gone { session: id.to_string() });
         let session = session.ok_or_else(gone)?;
         loop {
-            let events = store.events(id, seen, PAGE).await.map_err(Failure::surroundings)?;
+            let events = store.sessions.events(id, seen, PAGE).await.map_err(Failure::surroundings)?;
             for event in &events {
                 consumer.event(event);
                 seen = event.number;
@@ -92,7 +91,7 @@ async fn follow(
 
 async fn finish(
     followed: Followed,
-    store: &SqliteStore,
+    store: &Stores,
     id: &SessionId,
     output: Output,
     context: &Context,
@@ -106,8 +105,7 @@ async fn finish(
         Followed::Ended(session) => (session, true),
         Followed::RunnerGone(session) => (session, false),
     };
-    let objects = FileObjects::new(objects_folder(&context.settings.local.state));
-    let pinned = deployment(&objects, &session).await.map_err(Failure::surroundings)?;
+    let pinned = deployment(&*store.objects, &session).await.map_err(Failure::surroundings)?;
     let keys = super::session::job_keys(&session, pinned.as_ref());
     let jobs = super::session::job_records(store, &session, keys.iter().map(String::as_str)).await?;
     match output {

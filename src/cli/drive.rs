@@ -4,23 +4,24 @@ use super::control::is_driven;
 use super::detach::OnTerminal;
 use super::session::{job_records, print_session, session_line};
 use super::{Console, Context, Exit, Failure, Outcome};
-use crate::backend::local::{
-    FileObjects, LOCAL_BUCKET, LocalEngine, SqliteStore, keep_library, objects_folder,
-};
+use crate::backend::Stores;
+use crate::backend::local::{LOCAL_BUCKET, LocalEngine, keep_library, objects_folder};
 use crate::pipeline::Pipeline;
 use crate::plan::Plan;
 use crate::plugin::{Found, Plugins};
 use crate::report::json::JsonLines;
 use crate::report::lines::EventLines;
 use crate::report::live::LiveView;
-use crate::runner::port::{SessionStore, StoreError};
+use crate::runner::port::{Engine, StoreError};
 use crate::runner::{
-    Assignment, Entry, EventConsumer, Inbox, Redaction, Request, Runner, RunnerError, SessionEnd,
+    Assignment, Entry, EventConsumer, Inbox, ProgressSender, Redaction, Request, Runner, RunnerError,
+    SessionEnd,
 };
 use crate::session::{
     DeploymentRecord, EventKind, JobRecord, PluginRecord, RunnerRecord, SessionEvent, SessionId,
     SessionRecord, SessionStatus,
 };
+use crate::settings::BackendKind;
 use jiff::Timestamp;
 use std::cell::RefCell;
 use std::num::NonZeroU32;
@@ -39,7 +40,7 @@ pub(super) enum Output {
 /// A session about to be driven.
 pub(super) struct Drive<'a> {
     pub(super) context: &'a Context,
-    pub(super) store: SqliteStore,
+    pub(super) store: Stores,
     pub(super) plugins: Arc<Plugins>,
     /// The folder of the pipeline file.
     pub(super) directory: PathBuf,
@@ -64,7 +65,7 @@ impl Drive<'_> {
         let state = context.settings.local.state.clone();
         // In the background nobody reads what is printed but a file.
         let output = if self.is_detached { Output::Human } else { self.output };
-        let done = store.jobs(&session_id).await.map_err(Failure::surroundings)?;
+        let done = store.sessions.jobs(&session_id).await.map_err(Failure::surroundings)?;
         let done = done.iter().filter(|job| job.status.is_final() && job.reused_from.is_none()).count();
         let mut progress = Progress::new(console, self.session.jobs, done);
         if self.is_detached {
@@ -99,7 +100,7 @@ impl Drive<'_> {
                 end
             }
         }?;
-        if let Some(record) = store.session(&session_id).await.map_err(Failure::surroundings)? {
+        if let Some(record) = store.sessions.session(&session_id).await.map_err(Failure::surroundings)? {
             let keys = selected_keys(&plan);
             let jobs = job_records(&store, &record, keys.iter().map(String::as_str)).await?;
             match output {
@@ -125,26 +126,18 @@ impl Drive<'_> {
         requests: &mut UnboundedReceiver<Request>,
         consumer: &mut dyn EventConsumer,
     ) -> Result<SessionEnd, Failure> {
-        let objects = objects_folder(&self.context.settings.local.state);
         let redaction = Arc::new(Redaction::new(self.plan.parameters.secret_texts()));
         let inbox = Inbox::default();
-        let engine = LocalEngine::new(
-            self.plan.pipeline.clone(),
-            self.plugins,
-            self.directory,
-            objects.clone(),
-            redaction.clone(),
-            inbox.progress(),
-        );
+        let (engine, bucket) = self.engine(&redaction, inbox.progress()).await?;
         let runner = Runner {
-            engine: Arc::new(engine),
-            store: Arc::new(self.store),
-            objects: Arc::new(FileObjects::new(objects)),
+            engine,
+            store: self.store.sessions,
+            objects: self.store.objects,
             redaction,
             now: Timestamp::now,
             max_concurrency: max_concurrency(self.max_concurrency, &self.plan),
             inbox,
-            bucket: format!("s3://{LOCAL_BUCKET}"),
+            bucket: format!("s3://{bucket}"),
         };
         let assignment = Assignment {
             plan: self.plan,
@@ -161,28 +154,49 @@ impl Drive<'_> {
         })
     }
 
+    /// The backend's engine, and the bucket in which its executions may leave objects.
+    async fn engine(
+        &self,
+        redaction: &Arc<Redaction>,
+        progress: ProgressSender,
+    ) -> Result<(Arc<dyn Engine>, String), Failure> {
+        if self.context.settings.backend == BackendKind::Aws {
+            return super::aws::engine(&self.plan.pipeline, &self.plugins, &self.deployment, self.context)
+                .await;
+        }
+        let engine = LocalEngine::new(
+            self.plan.pipeline.clone(),
+            self.plugins.clone(),
+            self.directory.clone(),
+            objects_folder(&self.context.settings.local.state),
+            redaction.clone(),
+            progress,
+        );
+        Ok((Arc::new(engine), LOCAL_BUCKET.to_owned()))
+    }
+
     /// Refuses where another session of the same key is driven. A hold whose runner is gone is ended: its expiry need not be
     /// waited for.
     async fn claim(&self) -> Result<(), Failure> {
         let Some(key) = &self.session.exclusive else { return Ok(()) };
-        let hold = self.store.hold(key).await.map_err(Failure::surroundings)?;
+        let hold = self.store.sessions.hold(key).await.map_err(Failure::surroundings)?;
         let Some(hold) = hold.filter(|hold| hold.session_id != self.session.session_id) else {
             return Ok(());
         };
-        let other = self.store.session(&hold.session_id).await.map_err(Failure::surroundings)?;
+        let other = self.store.sessions.session(&hold.session_id).await.map_err(Failure::surroundings)?;
         match other.filter(is_driven) {
             Some(other) => Err(Failure::bad_input(StoreError::Held {
                 key: key.clone(),
                 session: other.session_id.to_string(),
             })),
-            None => self.store.end_hold(key, &hold).await.map_err(Failure::surroundings),
+            None => self.store.sessions.end_hold(key, &hold).await.map_err(Failure::surroundings),
         }
     }
 }
 
 /// After the third interrupt.
-async fn say_left(store: &SqliteStore, session_id: &SessionId, console: &Console) -> Result<(), Failure> {
-    let session = store.session(session_id).await.map_err(Failure::surroundings)?;
+async fn say_left(store: &Stores, session_id: &SessionId, console: &Console) -> Result<(), Failure> {
+    let session = store.sessions.session(session_id).await.map_err(Failure::surroundings)?;
     let next = match session.map(|session| session.status) {
         Some(SessionStatus::Cancelling) => "to finish the cancel: bunsui session cancel",
         _ => "to go on with it: bunsui session resume",
@@ -320,6 +334,9 @@ pub(super) fn used_plugins<'p>(pipeline: &Pipeline, plugins: &'p Plugins) -> Vec
 
 /// Keeps their libraries for whoever resumes the session. One that cannot be kept costs that, and not the session.
 pub(super) fn keep_plugins(used: &[&Found], context: &Context) {
+    if context.settings.backend == BackendKind::Aws {
+        return; // what was deployed is what runs
+    }
     for plugin in used {
         if let Err(error) = keep_library(&context.settings.local.state, plugin) {
             context.console.talk(format!(

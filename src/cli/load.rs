@@ -1,10 +1,11 @@
 //! From a path to a validated pipeline; findings are printed on the way.
 
-use super::{Context, Exit, Failure};
+use super::{Context, Failure};
 use crate::diagnostic::{Diagnostic, Severity, Sink, Source};
 use crate::document;
 use crate::pipeline::{self, Pipeline};
 use crate::plugin::{Plugins, PluginsOptions, ProjectPlugins};
+use crate::settings::BackendKind;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -191,20 +192,43 @@ pub(super) fn count_line(name: &str, diagnostics: &[Diagnostic]) -> String {
     if parts.is_empty() { format!("{name}: no findings") } else { format!("{name}: {}", parts.join(", ")) }
 }
 
-/// Ends a command that needs AWS, which this build does not have.
-pub(super) fn need_local_backend(context: &Context) -> Result<(), Failure> {
+/// Ends a command that means something on AWS only.
+pub(super) fn need_aws_backend(context: &Context) -> Result<(), Failure> {
     match context.settings.backend {
-        crate::settings::BackendKind::Local => Ok(()),
-        crate::settings::BackendKind::Aws => {
-            Err(Failure { report: Some(miette::Report::new(NoAwsBackend)), exit: Exit::BadInput })
-        }
+        BackendKind::Aws => Ok(()),
+        BackendKind::Local => Err(Failure::bad_input(NeedsAws)),
     }
 }
 
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
-#[error("this version of bunsui has no AWS backend yet")]
+#[error("there is nothing to deploy to: the backend is this machine")]
+#[diagnostic(
+    code("bunsui::settings::needs_aws"),
+    help("give `--backend aws`, or set `backend = \"aws\"` in bunsui.toml")
+)]
+struct NeedsAws;
+
+/// Ends a command that is not there on AWS yet.
+pub(super) fn need_local_backend(context: &Context) -> Result<(), Failure> {
+    match context.settings.backend {
+        BackendKind::Local => Ok(()),
+        BackendKind::Aws => Err(Failure::bad_input(NotOnAws)),
+    }
+}
+
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("this command is not there for sessions on AWS yet")]
+#[diagnostic(
+    code("bunsui::settings::not_on_aws"),
+    help("read log lines where AWS keeps them, in CloudWatch")
+)]
+struct NotOnAws;
+
+#[cfg(not(feature = "aws"))]
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("this bunsui was built without AWS")]
 #[diagnostic(
     code("bunsui::settings::backend_not_available"),
-    help("run it here with `--backend local`; `bunsui compile` prints the definitions for Step Functions")
+    help("build it with its default features; `--backend local` runs pipelines on this machine")
 )]
-struct NoAwsBackend;
+pub(super) struct NoAwsBackend;

@@ -1,5 +1,6 @@
 //! `bunsui logs SESSION`: the log lines of its operations.
 
+use super::load::need_local_backend;
 use super::store::{block_on, find_session};
 use super::{Context, Exit, Failure, Outcome};
 use crate::backend::local::{FileObjects, LogFilter, LogRecord, objects_folder, read_logs};
@@ -34,6 +35,7 @@ enum Output {
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Outcome {
+    need_local_backend(context)?;
     let (_, session) = block_on(find_session(&args.session, context))??;
     if let Some(job) = &args.job {
         block_on(check_job(job, &session, context))??;

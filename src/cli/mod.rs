@@ -4,11 +4,13 @@
 //! Deliberately does not: do work; that lives in the library.
 
 mod attach;
+mod aws;
 mod compile;
 mod completions;
 mod config;
 mod console;
 mod control;
+mod deploy;
 mod detach;
 mod drive;
 mod execute;
@@ -57,6 +59,12 @@ pub struct Global {
     /// Section `[env.NAME]` of bunsui.toml
     #[arg(long, global = true, value_name = "NAME")]
     env: Option<String>,
+    /// A profile of your AWS files
+    #[arg(long, global = true, value_name = "NAME")]
+    profile: Option<String>,
+    /// The AWS region; over `[aws] region`
+    #[arg(long, global = true, value_name = "REGION")]
+    region: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -77,6 +85,8 @@ enum Command {
     Compile(compile::Args),
     /// Interpret any JSONata definition here
     Execute(execute::Args),
+    /// Make or update the state machines of a pipeline on AWS
+    Deploy(deploy::Args),
     /// Draw the graph of jobs
     Graph(graph::Args),
     /// What has run
@@ -112,6 +122,8 @@ pub struct Context {
     pub surroundings: Surroundings,
     /// Where to print.
     pub console: Console,
+    /// `--profile`: a profile of the user's AWS files.
+    pub profile: Option<String>,
 }
 
 /// Parses the arguments and runs the command.
@@ -143,12 +155,13 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> std::process::ExitCode
             BackendChoice::Local => BackendKind::Local,
             BackendChoice::Aws => BackendKind::Aws,
         }),
+        region: cli.global.region.clone(),
     };
     let (settings, origins) = match settings::load(&surroundings, &overrides) {
         Ok(loaded) => loaded,
         Err(error) => return refuse(error, &console),
     };
-    let context = Context { settings, origins, surroundings, console };
+    let context = Context { settings, origins, surroundings, console, profile: cli.global.profile };
     leave(dispatch(cli.command, &context), &context.console)
 }
 
@@ -198,6 +211,7 @@ fn dispatch(command: Command, context: &Context) -> Outcome {
         Command::Plan(args) => plan::run(&args, context),
         Command::Compile(args) => compile::run(&args, context),
         Command::Execute(args) => execute::run(&args, context),
+        Command::Deploy(args) => deploy::run(&args, context),
         Command::Graph(args) => graph::run(&args, context),
         Command::Session(command) => session::run(&command, context),
         Command::Logs(args) => logs::run(&args, context),

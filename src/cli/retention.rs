@@ -2,12 +2,12 @@
 
 use super::control::{find, is_driven, refuse_driven};
 use super::detach::log_path;
-use super::load::need_local_backend;
 use super::store::{block_on, open_store};
 use super::{Context, Exit, Failure, Outcome};
-use crate::backend::local::{FileObjects, SqliteStore, forget_libraries, objects_folder};
+use crate::backend::Stores;
+use crate::backend::local::forget_libraries;
 use crate::pipeline::parse_duration;
-use crate::runner::port::{ObjectStore, SessionFilter, SessionStore, logs_key, outputs_key, report_key};
+use crate::runner::port::{SessionFilter, logs_key, outputs_key, report_key};
 use crate::session::{SessionRecord, SessionStatus};
 use jiff::Timestamp;
 use std::collections::HashSet;
@@ -56,7 +56,6 @@ struct Unfinished {
 }
 
 pub(super) fn delete(args: &DeleteArgs, context: &Context) -> Outcome {
-    need_local_backend(context)?;
     block_on(async {
         for wanted in &args.sessions {
             let (store, session, after) = find(wanted, context).await?;
@@ -74,9 +73,8 @@ pub(super) fn delete(args: &DeleteArgs, context: &Context) -> Outcome {
 }
 
 pub(super) fn prune(args: &PruneArgs, context: &Context) -> Outcome {
-    need_local_backend(context)?;
     block_on(async {
-        let Some(store) = open_store(context)? else {
+        let Some(store) = open_store(context).await? else {
             context.console.talk("there is no session");
             return Ok(Exit::Done);
         };
@@ -88,7 +86,7 @@ pub(super) fn prune(args: &PruneArgs, context: &Context) -> Outcome {
             limit: usize::MAX,
             ..SessionFilter::default()
         };
-        let found = store.sessions(&filter).await.map_err(Failure::surroundings)?;
+        let found = store.sessions.sessions(&filter).await.map_err(Failure::surroundings)?;
         let (ended, unfinished): (Vec<_>, Vec<_>) =
             found.into_iter().partition(|session| session.status.is_final());
         for session in &ended {
@@ -97,9 +95,9 @@ pub(super) fn prune(args: &PruneArgs, context: &Context) -> Outcome {
                 context.console.data(format!("{id}  {}  {status}", session.pipeline_id));
                 continue;
             }
-            let after = store.last_event(id).await.map_err(Failure::surroundings)?;
+            let after = store.sessions.last_event(id).await.map_err(Failure::surroundings)?;
             // One that was retried in between is no longer old.
-            let now = store.session(id).await.map_err(Failure::surroundings)?;
+            let now = store.sessions.session(id).await.map_err(Failure::surroundings)?;
             if now.is_some_and(|now| now.status.is_final() && !is_driven(&now)) {
                 delete_session(&store, session, after, context).await?;
             }
@@ -126,27 +124,27 @@ fn say_pruned(ended: usize, unfinished: usize, is_dry_run: bool, context: &Conte
 
 /// Objects first: one that is cut off leaves a session that can be deleted again.
 async fn delete_session(
-    store: &SqliteStore,
+    store: &Stores,
     session: &SessionRecord,
     last_event: u64,
     context: &Context,
 ) -> Result<(), Failure> {
     let id = &session.session_id;
     let state = &context.settings.local.state;
-    let objects = FileObjects::new(objects_folder(state));
+    let objects = &store.objects;
     for prefix in [outputs_key(id), logs_key(id) + "/", report_key(id)] {
         for key in objects.list(&prefix).await.map_err(Failure::surroundings)? {
             objects.delete(&key).await.map_err(Failure::surroundings)?;
         }
     }
     let _ = std::fs::remove_file(log_path(id, state));
-    store.delete(id, last_event).await.map_err(Failure::surroundings)
+    store.sessions.delete(id, last_event).await.map_err(Failure::surroundings)
 }
 
 /// Kept plugin libraries that no session is pinned to any more.
-async fn forget_unused(store: &SqliteStore, context: &Context) -> Result<(), Failure> {
+async fn forget_unused(store: &Stores, context: &Context) -> Result<(), Failure> {
     let all = SessionFilter { limit: usize::MAX, ..SessionFilter::default() };
-    let sessions = store.sessions(&all).await.map_err(Failure::surroundings)?;
+    let sessions = store.sessions.sessions(&all).await.map_err(Failure::surroundings)?;
     let needed: HashSet<String> = sessions
         .into_iter()
         .flat_map(|session| session.plugins.into_iter().map(|plugin| plugin.sha256))

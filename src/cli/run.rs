@@ -1,24 +1,25 @@
 //! `bunsui run FILE`: a session, from its parameters to its summary.
 
+use super::aws::{DeployMode, deployed};
 use super::detach::{self, DetachArgs};
 use super::drive::{Drive, Output, keep_plugins, plugin_names, plugin_records, this_runner, used_plugins};
-use super::load::{LoadedPipeline, load_pipeline, need_local_backend, report};
+use super::load::{LoadedPipeline, load_pipeline, report};
 use super::parameters::{ParameterArgs, given};
 use super::provenance::git_record;
 use super::slice::{SliceArgs, selection};
-use super::store::{block_on, open_store};
+use super::store::{block_on, make_store, open_store};
 use super::{Context, Failure, Outcome, compile};
-use crate::backend::local::{SqliteStore, check_runnable};
+use crate::backend::local::check_runnable;
 use crate::diagnostic::Sink;
 use crate::expression::EvaluationError;
 use crate::pipeline::OnFailure;
-use crate::plan::{Plan, plan, resolve_parameters};
+use crate::plan::{Parameters, Plan, plan, resolve_parameters};
 use crate::report::text::one_line;
-use crate::runner::port::SessionStore;
 use crate::runner::{Entry, deployment_record, reused_outputs};
 use crate::session::{
     DeploymentRecord, RECORD_VERSION, SessionId, SessionRecord, SessionStatus, SliceRecord,
 };
+use crate::settings::BackendKind;
 use crate::state_machine;
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -42,6 +43,9 @@ pub(super) struct Args {
     /// Start nothing new after a failure, whatever the pipeline's `on_failure` says
     #[arg(long)]
     fail_fast: bool,
+    /// On AWS: deploy the file first, if it is not what is deployed
+    #[arg(long)]
+    deploy: bool,
     #[command(flatten)]
     slice: SliceArgs,
     #[command(flatten)]
@@ -75,7 +79,6 @@ fn parse_label(text: &str) -> Result<(String, String), String> {
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Outcome {
-    need_local_backend(context)?;
     if args.detach.detach {
         return detach::start(context);
     }
@@ -87,14 +90,18 @@ pub(super) fn run(args: &Args, context: &Context) -> Outcome {
         let slice = args.slice.record(&loaded.pipeline, context).await?;
         let plan = make_plan(args, &loaded, slice.as_ref(), context)?;
         let outputs_of = slice.as_ref().and_then(|slice| slice.outputs_of.as_ref());
-        let earlier = if outputs_of.is_some() { open_store(context)? } else { None };
-        let from = outputs_of.zip(earlier.as_ref()).map(|(id, store)| (id, store as &dyn SessionStore));
+        let earlier = if outputs_of.is_some() { open_store(context).await? } else { None };
+        let from = outputs_of.zip(earlier.as_ref()).map(|(id, store)| (id, &*store.sessions));
         let reused = reused_outputs(&plan, from, &[]).await.map_err(Failure::bad_input)?;
         // Only now: what cannot be run leaves nothing behind.
-        let store = SqliteStore::open(&context.settings.local.state).map_err(Failure::surroundings)?;
+        let store = make_store(context).await?;
         say_what_is_left_out(&plan, context);
-        let deployment =
+        let mut deployment =
             deployment_record(&plan, &loaded.file, plugin_names(&loaded.plugins), Timestamp::now());
+        if context.settings.backend == BackendKind::Aws {
+            let mode = if args.deploy { DeployMode::Deploy } else { DeployMode::Refuse };
+            deployment = deployed(&plan, deployment, mode, &store, context).await?;
+        }
         let used = used_plugins(&plan.pipeline, &loaded.plugins);
         keep_plugins(&used, context);
         let session = SessionRecord {
@@ -131,16 +138,43 @@ fn make_plan(
     let mut pipeline = loaded.pipeline.clone();
     let selection = selection(&pipeline, slice).map_err(Failure::bad_input)?;
     let mut sink = Sink::new();
-    check_runnable(&pipeline, &selection, &*loaded.plugins, &mut sink);
+    if context.settings.backend == BackendKind::Local {
+        check_runnable(&pipeline, &selection, &*loaded.plugins, &mut sink);
+    }
     let given = given(&args.parameters, &pipeline, context)?;
     let parameters = resolve_parameters(&pipeline, &given, &mut sink);
     report(&pipeline, &loaded.file, sink, context)?;
     let parameters = parameters.ok_or_else(Failure::reported)?;
+    if context.settings.backend == BackendKind::Aws {
+        refuse_plain_secrets(&parameters)?;
+    }
     let machines = state_machine::compile(&pipeline, &*loaded.plugins).map_err(compile::failure)?;
     if args.fail_fast {
         Arc::make_mut(&mut pipeline).on_failure = OnFailure::Stop;
     }
     Ok(plan(pipeline, machines, parameters, selection))
+}
+
+/// A secret's value would stand in the history of Step Functions.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("secret `{name}` is a plain value, which AWS would show to whoever may look at executions")]
+#[diagnostic(
+    code("bunsui::param::plain_secret"),
+    help(
+        "give a reference that the operation resolves: `--param {name}=ssm:/path` or `secretsmanager:name`"
+    )
+)]
+struct PlainSecret {
+    name: String,
+}
+
+pub(super) fn refuse_plain_secrets(parameters: &Parameters) -> Result<(), Failure> {
+    let is_reference = |value: &serde_json::Value| {
+        value.as_str().is_some_and(|text| text.starts_with("ssm:/") || text.starts_with("secretsmanager:"))
+    };
+    let plain =
+        parameters.secrets.iter().find(|name| !parameters.values.get(*name).is_some_and(is_reference));
+    plain.map_or(Ok(()), |name| Err(Failure::bad_input(PlainSecret { name: name.clone() })))
 }
 
 /// The key that the pipeline's `exclusive` gives.

@@ -2,12 +2,12 @@
 
 use super::store::{block_on, find_session, open_store};
 use super::{Context, Exit, Failure, Outcome, attach, control, retention};
-use crate::backend::local::{FileObjects, SqliteStore, objects_folder};
+use crate::backend::Stores;
 use crate::pipeline::Pipeline;
 use crate::report::failure::{self, FailedJob};
 use crate::report::summary::{self, SessionView};
 use crate::report::text::{between, pause_line, printable};
-use crate::runner::port::{SessionFilter, SessionStore, deployment};
+use crate::runner::port::{SessionFilter, deployment};
 use crate::session::{DeploymentRecord, JobRecord, JobStatus, SessionRecord, SessionStatus, SliceRecord};
 use serde_json::json;
 use std::collections::HashMap;
@@ -96,8 +96,8 @@ async fn list(args: &ListArgs, context: &Context) -> Outcome {
         limit: args.limit,
         ..SessionFilter::default()
     };
-    let sessions = match open_store(context)? {
-        Some(store) => store.sessions(&filter).await.map_err(Failure::surroundings)?,
+    let sessions = match open_store(context).await? {
+        Some(store) => store.sessions.sessions(&filter).await.map_err(Failure::surroundings)?,
         None => Vec::new(),
     };
     match args.output {
@@ -147,8 +147,7 @@ fn list_line(session: &SessionRecord, longest: usize) -> String {
 
 async fn show(args: &ShowArgs, context: &Context) -> Outcome {
     let (store, session) = find_session(&args.session, context).await?;
-    let objects = FileObjects::new(objects_folder(&context.settings.local.state));
-    let pinned = deployment(&objects, &session).await.map_err(Failure::surroundings)?;
+    let pinned = deployment(&*store.objects, &session).await.map_err(Failure::surroundings)?;
     if args.file {
         let pinned = pinned.ok_or_else(|| control::pin_missing(&session))?;
         context.console.raw(&pinned.text);
@@ -255,11 +254,11 @@ fn slice_text(slice: &SliceRecord) -> String {
 
 /// The records of a session's jobs in the order of the file; a job without a record is pending.
 pub(super) async fn job_records<'a>(
-    store: &SqliteStore,
+    store: &Stores,
     session: &SessionRecord,
     keys: impl Iterator<Item = &'a str>,
 ) -> Result<Vec<JobRecord>, Failure> {
-    let stored = store.jobs(&session.session_id).await.map_err(Failure::surroundings)?;
+    let stored = store.sessions.jobs(&session.session_id).await.map_err(Failure::surroundings)?;
     let mut by_key: HashMap<String, JobRecord> =
         stored.into_iter().map(|job| (job.job_key.clone(), job)).collect();
     let mut jobs: Vec<JobRecord> =

@@ -1,10 +1,14 @@
 //! The local store, and the session that a user means.
 
 use super::{Context, Failure};
-use crate::backend::local::SqliteStore;
+use crate::backend::Stores;
+use crate::backend::local::{FileObjects, SqliteStore, objects_folder};
 use crate::diagnostic::nearest;
-use crate::runner::port::{SessionFilter, SessionStore, StoreError};
+use crate::runner::port::{SessionFilter, StoreError};
 use crate::session::SessionRecord;
+use crate::settings::BackendKind;
+use std::path::Path;
+use std::sync::Arc;
 
 /// Sessions among which a part of an id must be unique.
 const RECENT: usize = 1000;
@@ -39,16 +43,35 @@ pub(super) fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
     Ok(runtime.block_on(work))
 }
 
-/// The store, if there is one.
-pub(super) fn open_store(context: &Context) -> Result<Option<SqliteStore>, Failure> {
-    SqliteStore::open_existing(&context.settings.local.state).map_err(Failure::surroundings)
+/// The stores, if there are any yet.
+pub(super) async fn open_store(context: &Context) -> Result<Option<Stores>, Failure> {
+    if context.settings.backend == BackendKind::Aws {
+        return super::aws::stores(context).await.map(Some);
+    }
+    let state = &context.settings.local.state;
+    let store = SqliteStore::open_existing(state).map_err(Failure::surroundings)?;
+    Ok(store.map(|store| local(store, state)))
+}
+
+/// The stores; local ones are made where there are none.
+pub(super) async fn make_store(context: &Context) -> Result<Stores, Failure> {
+    if context.settings.backend == BackendKind::Aws {
+        return super::aws::stores(context).await;
+    }
+    let state = &context.settings.local.state;
+    SqliteStore::open(state).map(|store| local(store, state)).map_err(Failure::surroundings)
+}
+
+fn local(store: SqliteStore, state: &Path) -> Stores {
+    let objects = FileObjects::new(objects_folder(state));
+    Stores { sessions: Arc::new(store), objects: Arc::new(objects) }
 }
 
 /// The store and the session that `wanted` means: an id, a part of a recent one, or `last`.
 pub(super) async fn find_session(
     wanted: &str,
     context: &Context,
-) -> Result<(SqliteStore, SessionRecord), Failure> {
+) -> Result<(Stores, SessionRecord), Failure> {
     find_session_of(wanted, None, context).await
 }
 
@@ -57,18 +80,21 @@ pub(super) async fn find_session_of(
     wanted: &str,
     pipeline: Option<&str>,
     context: &Context,
-) -> Result<(SqliteStore, SessionRecord), Failure> {
+) -> Result<(Stores, SessionRecord), Failure> {
     let none = || {
-        let state = context.settings.local.state.display().to_string();
+        let state = match context.settings.backend {
+            BackendKind::Local => context.settings.local.state.display().to_string(),
+            BackendKind::Aws => format!("{}sessions", context.settings.aws.prefix),
+        };
         Failure::bad_input(SessionLookupError::None { state })
     };
-    let store = open_store(context)?.ok_or_else(none)?;
+    let store = open_store(context).await?.ok_or_else(none)?;
     let pipeline = pipeline.map(str::to_owned);
     let filter = match wanted {
         "last" => SessionFilter { pipeline, limit: 1, ..SessionFilter::default() },
         part => SessionFilter { id_part: Some(part.to_owned()), limit: RECENT, ..SessionFilter::default() },
     };
-    let mut found = store.sessions(&filter).await.map_err(Failure::surroundings)?;
+    let mut found = store.sessions.sessions(&filter).await.map_err(Failure::surroundings)?;
     if let Some(exact) = found.iter().position(|session| session.session_id.as_str() == wanted) {
         return Ok((store, found.swap_remove(exact)));
     }
@@ -84,9 +110,9 @@ pub(super) async fn find_session_of(
     }
 }
 
-async fn not_found(wanted: &str, store: &SqliteStore) -> SessionLookupError {
+async fn not_found(wanted: &str, store: &Stores) -> SessionLookupError {
     let recent = SessionFilter { limit: RECENT, ..SessionFilter::default() };
-    let recent = store.sessions(&recent).await.unwrap_or_default();
+    let recent = store.sessions.sessions(&recent).await.unwrap_or_default();
     let near = nearest(wanted, recent.iter().map(|session| session.session_id.as_str()));
     let help = match near {
         Some(id) => format!("did you mean `{id}`?"),

@@ -31,6 +31,8 @@ pub fn deployment_record(plan: &Plan, file: &str, plugins: Vec<String>, now: Tim
         jobs: pipeline.jobs.keys().map(ToString::to_string).collect(),
         definitions,
         plugins,
+        machines: IndexMap::new(),
+        role: None,
         created_at: now,
     }
 }

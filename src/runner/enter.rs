@@ -3,6 +3,7 @@
 
 use super::dispatcher::{Input, Start};
 use super::drive::Drive;
+use super::executor::WorkerError;
 use super::failpoint;
 use super::port::{Commit, StoreError, output_key};
 use super::retry::Retry;
@@ -35,20 +36,20 @@ impl Drive {
                 Ok(Input::Begin)
             }
             Entry::Resume { by, after } => {
-                self.take_over(after, reused, consumers).await?;
+                self.take_over(after, false, reused, consumers).await?;
                 // Nothing had been started when its first runner died.
                 let is_begun = self.session.started_at.is_some();
                 Ok(if is_begun { Input::Resume { by } } else { Input::Begin })
             }
             Entry::Cancel { by, reason, after } => {
-                self.take_over(after, reused, consumers).await?;
+                self.take_over(after, true, reused, consumers).await?;
                 Ok(Input::Cancel { by, reason })
             }
             Entry::Retry { by, jobs, after } => {
                 self.begin_retry(by, jobs, after, consumers).await?;
                 let records = self.store.jobs(&session_id).await?;
                 let records = self.set_back(records, consumers).await?;
-                self.restore(&records, consumers).await?;
+                self.restore(&records, false, consumers).await?;
                 Ok(Input::Retry)
             }
         }
@@ -76,6 +77,7 @@ impl Drive {
     async fn take_over(
         &mut self,
         after: u64,
+        is_to_end: bool,
         reused: Vec<JobRecord>,
         consumers: &mut [&mut dyn EventConsumer],
     ) -> Result<(), RunnerError> {
@@ -83,8 +85,7 @@ impl Drive {
         self.reuse(reused, consumers).await?;
         let records = self.store.jobs(&self.session.session_id).await?;
         let records = self.set_back(records, consumers).await?;
-        self.restore(&records, consumers).await?;
-        Ok(())
+        self.restore(&records, is_to_end, consumers).await
     }
 
     async fn take_lease(
@@ -194,12 +195,14 @@ impl Drive {
         Ok(())
     }
 
-    /// Gives the dispatcher what is stored; what ran without this runner is lost, or taken up.
+    /// Gives the dispatcher what is stored; what ran without this runner is lost, or taken up. Where the session `is_to_end`,
+    /// nothing is started for it.
     async fn restore(
         &mut self,
         records: &[JobRecord],
+        is_to_end: bool,
         consumers: &mut [&mut dyn EventConsumer],
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), RunnerError> {
         self.load_outputs(records).await?;
         let restored = self.dispatcher.restore(records, self.engine.executions());
         for chunk in restored.lost.chunks(CHUNK) {
@@ -218,8 +221,13 @@ impl Drive {
         }
         failpoint::reach("restored");
         for start in restored.adopted {
-            // An input that was fine when it was started is so again.
-            if let Ok(execution) = self.execution(start) {
+            // An input that was fine when it was to be started is so again.
+            let Ok(execution) = self.execution(start) else { continue };
+            if self.engine.take_up(execution.clone()).await.map_err(WorkerError::from)? {
+                self.executor.follow(&execution);
+            } else if is_to_end {
+                self.executor.give_up(start.job);
+            } else {
                 self.executor.start(execution);
             }
         }

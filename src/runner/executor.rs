@@ -22,6 +22,22 @@ pub(super) struct Executor {
     pub(super) messages: UnboundedSender<Message>,
 }
 
+/// How an attempt ended, with its output.
+type Finished = (Ended, Option<Arc<Json>>);
+
+/// What a worker needs to know of its attempt once it is started.
+struct Attempt {
+    execution: String,
+    output_key: String,
+}
+
+impl Attempt {
+    fn of(start: &StartExecution) -> Self {
+        let output_key = output_key(&start.session, &start.job_key, start.attempt);
+        Self { execution: start.name.clone(), output_key }
+    }
+}
+
 /// A worker's last word.
 #[derive(Debug)]
 pub(super) struct Report {
@@ -49,14 +65,37 @@ impl Executor {
     pub(super) fn start(&self, start: StartExecution) {
         let executor = self.clone();
         tokio::spawn(async move {
-            let job = start.job;
-            let (ended, output) = match executor.attempt(start).await {
-                Ok((ended, output)) => (Ok(ended), output),
-                Err(error) => (Err(error), None),
+            let (job, attempt) = (start.job, Attempt::of(&start));
+            let ended = match executor.engine.start(start).await {
+                Ok(()) => executor.finish(attempt).await,
+                Err(error) => Err(error.into()),
             };
-            // The runner is gone when nobody listens: then there is nobody to tell.
-            let _ = executor.messages.send(Message::Ended(Report { job, ended, output }));
+            executor.report(job, ended);
         });
+    }
+
+    /// Starts a worker for an attempt that is under way.
+    pub(super) fn follow(&self, start: &StartExecution) {
+        let executor = self.clone();
+        let (job, attempt) = (start.job, Attempt::of(start));
+        tokio::spawn(async move {
+            let ended = executor.finish(attempt).await;
+            executor.report(job, ended);
+        });
+    }
+
+    /// Says that an attempt, which was never started, will not be.
+    pub(super) fn give_up(&self, job: usize) {
+        self.report(job, Ok((Ended::Aborted, None)));
+    }
+
+    fn report(&self, job: usize, ended: Result<Finished, WorkerError>) {
+        let (ended, output) = match ended {
+            Ok((ended, output)) => (Ok(ended), output),
+            Err(error) => (Err(error), None),
+        };
+        // The runner is gone when nobody listens: then there is nobody to tell.
+        let _ = self.messages.send(Message::Ended(Report { job, ended, output }));
     }
 
     /// Asks the engine to end an execution, and reports what may still run; its worker reports its end.
@@ -71,13 +110,10 @@ impl Executor {
         });
     }
 
-    async fn attempt(&self, start: StartExecution) -> Result<(Ended, Option<Arc<Json>>), WorkerError> {
-        let name = start.name.clone();
-        let key = output_key(&start.session, &start.job_key, start.attempt);
-        self.engine.start(start).await?;
-        let ended = match self.engine.wait(&name).await? {
+    async fn finish(&self, attempt: Attempt) -> Result<Finished, WorkerError> {
+        let ended = match self.engine.wait(&attempt.execution).await? {
             ExecutionEnd::Succeeded(output) => {
-                let record = self.output_record(key, output.clone()).await?;
+                let record = self.output_record(attempt.output_key, output.clone()).await?;
                 failpoint::reach("output_stored");
                 return Ok((Ended::Succeeded(record), Some(Arc::new(output))));
             }

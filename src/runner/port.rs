@@ -17,6 +17,10 @@ pub trait Engine: Send + Sync {
     /// Starts an execution. Idempotent by name: a second start of the same name and input is the same execution.
     async fn start(&self, start: StartExecution) -> Result<(), EngineError>;
 
+    /// Takes up an execution that an earlier runner started, or meant to: false where it is not there. Then it was never
+    /// started, and [`Self::start`] may do that. Only where executions survive their runner.
+    async fn take_up(&self, start: StartExecution) -> Result<bool, EngineError>;
+
     /// Waits for the end of an execution that was started.
     async fn wait(&self, execution: &str) -> Result<ExecutionEnd, EngineError>;
 
@@ -124,6 +128,22 @@ pub enum EngineError {
         /// Its name.
         execution: String,
     },
+    /// An execution of that name is another's: it has another input.
+    #[error("execution `{execution}` exists, and has another input than job `{job}` would give it")]
+    #[diagnostic(
+        code("bunsui::execution::other_input"),
+        help("nothing was started; look at it in Step Functions, and run the pipeline anew")
+    )]
+    OtherInput {
+        /// Its name.
+        execution: String,
+        /// The job.
+        job: String,
+    },
+    /// The service that carries executions out could not do what it was asked.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Service(Box<dyn miette::Diagnostic + Send + Sync>),
     /// The definition was refused.
     #[error("the definition of job `{job}` was refused: {reason}")]
     #[diagnostic(code("bunsui::execution::definition_refused"))]

@@ -300,6 +300,12 @@ pub struct DeploymentRecord {
     pub definitions: IndexMap<String, String>,
     /// `name version` of each plugin.
     pub plugins: Vec<String>,
+    /// On AWS: the ARN of each job's state machine version, by job.
+    #[serde(default)]
+    pub machines: IndexMap<String, String>,
+    /// On AWS: the ARN of the role that they take on.
+    #[serde(default)]
+    pub role: Option<String>,
     /// When it was first used.
     pub created_at: Timestamp,
 }

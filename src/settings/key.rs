@@ -37,6 +37,7 @@ pub(super) const KEYS: &[Key] = &[
     key("aws", "bucket", Kind::Text(check_bucket)),
     key("aws", "prefix", Kind::Text(check_prefix)),
     key("aws", "endpoint_url", Kind::Text(check_url)),
+    key("aws", "execution_role", Kind::Text(check_role)),
     key("aws", "assume_role", Kind::Text(check_role)),
     key("aws", "retention", Kind::Text(check_retention)),
     key("plugins", "paths", Kind::Paths),

@@ -28,6 +28,8 @@ pub struct Overrides {
     pub environment: Option<String>,
     /// `--backend`
     pub backend: Option<BackendKind>,
+    /// `--region`
+    pub region: Option<String>,
 }
 
 /// One value and where it came from, for `config show`.
@@ -151,7 +153,9 @@ fn flags(overrides: &Overrides) -> Vec<Setting> {
         BackendKind::Local => "local",
         BackendKind::Aws => "aws",
     });
-    backend.map(|word| Setting::at("backend", word, "--backend")).into_iter().collect()
+    let backend = backend.map(|word| Setting::at("backend", word, "--backend"));
+    let region = overrides.region.as_deref().map(|region| Setting::at("aws.region", region, "--region"));
+    backend.into_iter().chain(region).collect()
 }
 
 /// Both files are read before either is complained of.

@@ -68,6 +68,8 @@ pub struct AwsSettings {
     pub prefix: String,
     /// Another address for all services.
     pub endpoint_url: Option<String>,
+    /// The ARN of the role that state machines take on.
+    pub execution_role: Option<String>,
     /// A role to take on, by its ARN.
     pub assume_role: Option<String>,
     /// How long sessions are kept, as a duration: DynamoDB deletes them after it.

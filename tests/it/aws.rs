@@ -1,13 +1,14 @@
 //! The AWS backend against ministack. No test can reach AWS itself: addresses are loopback, keys are made up.
 
 use crate::conformance::Stores;
+use crate::product::Running;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
     ProjectionType, ScalarAttributeType,
 };
 use bunsui::backend::aws::{Connection, ConnectionOptions, DynamoStore, S3Objects};
 use bunsui::settings::AwsSettings;
-use bunsui_test_support::{ministack, own_account};
+use bunsui_test_support::{Scratch, ministack, own_account};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,17 +38,21 @@ pub(crate) async fn stores() -> Option<(Stores, ())> {
     Some((Stores { sessions: Arc::new(store), objects: Arc::new(objects) }, ()))
 }
 
-async fn make_tables(connection: &Connection) {
+/// The SDK as it is, for what tests make themselves.
+async fn sdk_config(account: &str) -> aws_config::SdkConfig {
     let server = ministack().expect("it runs");
-    let keys = aws_credential_types::Credentials::from_keys(connection.account(), "not-a-secret", None);
-    let http = aws_smithy_http_client::Builder::new().build_http();
-    let config = aws_config::defaults(aws_config::BehaviorVersion::latest())
-        .http_client(http)
+    let keys = aws_credential_types::Credentials::from_keys(account, "not-a-secret", None);
+    aws_config::defaults(aws_config::BehaviorVersion::latest())
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
         .credentials_provider(keys)
         .region(aws_config::Region::new("ap-northeast-1"))
         .endpoint_url(&server.address)
         .load()
-        .await;
+        .await
+}
+
+pub(crate) async fn make_tables(connection: &Connection) {
+    let config = sdk_config(connection.account()).await;
     let dynamodb = aws_sdk_dynamodb::Client::new(&config);
     let attribute = |name: &str| {
         let builder = AttributeDefinition::builder().attribute_name(name);
@@ -82,6 +87,18 @@ async fn make_tables(connection: &Connection) {
         .set_attribute_definitions(Some(["session_id", "item"].map(attribute).to_vec()))
         .key_schema(key("session_id", KeyType::Hash))
         .key_schema(key("item", KeyType::Range))
+        .send()
+        .await
+        .expect("made");
+    let number = AttributeDefinition::builder().attribute_name("version");
+    dynamodb
+        .create_table()
+        .billing_mode(BillingMode::PayPerRequest)
+        .table_name("bunsui-pipelines")
+        .attribute_definitions(attribute("pipeline_id"))
+        .attribute_definitions(number.attribute_type(ScalarAttributeType::N).build().unwrap())
+        .key_schema(key("pipeline_id", KeyType::Hash))
+        .key_schema(key("version", KeyType::Range))
         .send()
         .await
         .expect("made");
@@ -130,4 +147,197 @@ async fn an_address_where_nobody_answers_is_unreachable() {
     let error = Connection::open(&ConnectionOptions { settings, profile: None, keys }).await.unwrap_err();
     assert!(error.to_string().contains("AWS cannot be reached for `sts:GetCallerIdentity`"), "{error}");
     assert!(error.is_recoverable());
+}
+
+/// A scratch folder whose bunsui works on AWS: an account of its own in ministack, with tables, bucket and functions.
+async fn scratch_on_aws() -> Option<Scratch> {
+    let connection = connection().await?;
+    make_tables(&connection).await;
+    let account = connection.account().to_owned();
+    let variables = [
+        ("BUNSUI_BACKEND", "aws".to_owned()),
+        ("BUNSUI_AWS__ENDPOINT_URL", ministack()?.address.clone()),
+        ("BUNSUI_AWS__BUCKET", format!("bunsui-{account}")),
+        ("BUNSUI_AWS__ACCOUNT", account.clone()),
+        ("BUNSUI_AWS__EXECUTION_ROLE", format!("arn:aws:iam::{account}:role/bunsui/test")),
+        ("AWS_REGION", "ap-northeast-1".to_owned()),
+        ("AWS_ACCESS_KEY_ID", account),
+        ("AWS_SECRET_ACCESS_KEY", "not-a-secret".to_owned()),
+        // Nothing may look for a machine of Amazon's to be on.
+        ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+    ];
+    Some(
+        variables
+            .into_iter()
+            .fold(crate::scratch(), |scratch, (name, value)| scratch.with_variable(name, &value)),
+    )
+}
+
+/// Makes a Lambda function of this Python text, whose handler is `handler`.
+fn make_function(scratch: &Scratch, name: &str, text: &str) {
+    const SCRIPT: &str = r#"
+import base64, io, json, os, sys, urllib.request, zipfile
+name, text, address, account = sys.argv[1:]
+archive = io.BytesIO()
+with zipfile.ZipFile(archive, "w") as file:
+    file.writestr("index.py", text)
+body = {"FunctionName": name, "Runtime": "python3.11", "Handler": "index.handler", "Timeout": 20,
+        "Role": f"arn:aws:iam::{account}:role/f", "Code": {"ZipFile": base64.b64encode(archive.getvalue()).decode()}}
+scope = f"{account}/20261124/ap-northeast-1/lambda/aws4_request"
+request = urllib.request.Request(f"{address}/2015-03-31/functions", json.dumps(body).encode(), {
+    "Content-Type": "application/json",
+    "Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"})
+urllib.request.urlopen(request).read()
+"#;
+    let command = scratch.command(["x"]);
+    let variable = |name: &str| {
+        let found = command.get_envs().find(|(key, _)| *key == name).and_then(|(_, value)| value);
+        found.expect("it is set").to_string_lossy().into_owned()
+    };
+    let arguments = [variable("BUNSUI_AWS__ENDPOINT_URL"), variable("AWS_ACCESS_KEY_ID")];
+    let done =
+        std::process::Command::new("python3").args(["-c", SCRIPT, name, text]).args(arguments).output();
+    let done = done.expect("python3 is there");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+fn functions(jobs: &str) -> String {
+    format!("[pipeline]\nname = \"t\"\n\n{jobs}")
+}
+
+/// A job that is a Lambda function of its own name.
+fn job(id: &str, keys: &str, own: &str) -> String {
+    format!(
+        "[jobs.{id}]\n{keys}\n[[jobs.{id}.operations]]\nname = \"call\"\ntype = \"lambda\"\nfunction = \"{id}\"\n{own}\n\n"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pipeline_is_deployed_and_runs_on_step_functions() {
+    let Some(scratch) = scratch_on_aws().await else { return };
+    make_function(&scratch, "first", "def handler(event, context):\n    return {'n': event['n'] + 1}\n");
+    make_function(&scratch, "second", "def handler(event, context):\n    return {'n': event['n'] * 10}\n");
+    let text = functions(
+        &(job("first", "", "payload = { n = 1 }")
+            + &job("second", "depends_on = [\"first\"]", "payload = { n = \"${jobs.first.n}\" }")),
+    );
+    scratch.write("t.toml", &text);
+    let refused = scratch.run("run t.toml").expect_code(2);
+    assert!(refused.stderr.contains("bunsui::aws::not_deployed"), "{}", refused.stderr);
+    let dry = scratch.run("deploy t.toml --dry-run").expect_code(0);
+    assert!(
+        dry.stderr.contains("create  first") && dry.stderr.contains("nothing was done"),
+        "{}",
+        dry.stderr
+    );
+    let deployed = scratch.run("deploy t.toml").expect_code(0);
+    assert!(deployed.stderr.contains("pipeline t is deployed: version 1"), "{}", deployed.stderr);
+    let again = scratch.run("deploy t.toml").expect_code(0);
+    assert!(again.stderr.contains("is deployed as it is: version 1"), "{}", again.stderr);
+    let finished = scratch.run("run t.toml --output json").expect_code(0);
+    assert_eq!(crate::product::output(&finished, "second")["n"], 20);
+    assert_eq!(crate::product::summary(&finished)["version"], "1");
+    let shown = scratch.run("session show last").expect_code(0).stdout;
+    assert!(shown.contains("2 jobs: 2 succeeded"), "{shown}");
+    assert!(scratch.run("session list").stdout.contains("succeeded"));
+    assert!(!scratch.directory().join(".bunsui").exists(), "nothing is kept here");
+    // A change is another version; what has not changed keeps its state machine.
+    scratch.write("t.toml", text.replace("n = 1 ", "n = 2 "));
+    let refused = scratch.run("run t.toml").expect_code(2);
+    assert!(refused.stderr.contains("t.toml is not what version 1"), "{}", refused.stderr);
+    let finished = scratch.run("run t.toml --deploy --output json").expect_code(0);
+    assert!(finished.stderr.contains("1 of 2 state machines change"), "{}", finished.stderr);
+    assert_eq!(crate::product::output(&finished, "second")["n"], 30);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failure_on_step_functions_is_shown_at_its_lines_and_can_be_retried() {
+    let Some(scratch) = scratch_on_aws().await else { return };
+    make_function(&scratch, "bad", "def handler(event, context):\n    raise ValueError('no good')\n");
+    make_function(&scratch, "after", "def handler(event, context):\n    return 1\n");
+    let retry = "retry = { max_attempts = 1 }";
+    scratch.write(
+        "t.toml",
+        functions(&(job("bad", "", retry) + &job("after", "depends_on = [\"bad\"]", retry))),
+    );
+    let failed = scratch.run("run t.toml --deploy").expect_code(1);
+    assert!(failed.stderr.contains("operation `call` of job `bad` failed"), "{}", failed.stderr);
+    assert!(failed.stderr.contains("[t.toml:"), "{}", failed.stderr);
+    let retried = scratch.run("session retry last").expect_code(1);
+    assert!(retried.stderr.contains("run again: bad, after"), "{}", retried.stderr);
+    assert!(retried.stderr.contains("started    bad (attempt 2)"), "{}", retried.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_execution_survives_its_runner_and_is_taken_up() {
+    let Some(scratch) = scratch_on_aws().await else { return };
+    make_function(
+        &scratch,
+        "slow",
+        "import time\ndef handler(event, context):\n    time.sleep(3)\n    return {'n': 7}\n",
+    );
+    make_function(&scratch, "after", "def handler(event, context):\n    return event\n");
+    let text = job("slow", "", "")
+        + &job("after", "depends_on = [\"slow\"]", "payload = { n = \"${jobs.slow.n}\" }");
+    scratch.write("t.toml", functions(&text));
+    scratch.run("deploy t.toml").expect_code(0);
+    let running = Running::start(&scratch, "run t.toml");
+    running.wait_for("started    slow");
+    running.signal(rustix::process::Signal::KILL);
+    running.end();
+    let finished = scratch.run("session resume last --output json").expect_code(0);
+    let jobs = crate::product::jobs(&finished);
+    assert_eq!(
+        (&jobs["slow"]["attempt"], &jobs["after"]["attempt"]),
+        (&1.into(), &1.into()),
+        "no second attempt"
+    );
+    assert_eq!(jobs["after"]["output"]["inline"]["n"], 7);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_whose_runner_died_is_cancelled_with_what_runs() {
+    let Some(scratch) = scratch_on_aws().await else { return };
+    make_function(&scratch, "slow", "import time\ndef handler(event, context):\n    time.sleep(15)\n");
+    make_function(&scratch, "after", "def handler(event, context):\n    return 1\n");
+    scratch.write("t.toml", functions(&(job("slow", "", "") + &job("after", "depends_on = [\"slow\"]", ""))));
+    scratch.run("deploy t.toml").expect_code(0);
+    let running = Running::start(&scratch, "run t.toml");
+    running.wait_for("started    slow");
+    std::thread::sleep(Duration::from_millis(800));
+    running.signal(rustix::process::Signal::KILL);
+    running.end();
+    let receipt = scratch.run("session cancel last --output json").expect_code(0).json();
+    assert_eq!(receipt["status"], "cancelled");
+    assert_eq!(receipt["stopped"][0]["job"], "slow");
+    assert_eq!(receipt["never_started"][0], "after");
+    let left = receipt["may_still_run"].to_string();
+    assert!(left.contains("operation `call` (lambda) of job `slow`"), "{receipt}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_state_machine_of_somebody_elses_is_not_touched() {
+    let Some(scratch) = scratch_on_aws().await else { return };
+    scratch.write("t.toml", functions(&job("a", "", "")));
+    let command = scratch.command(["x"]);
+    let account =
+        command.get_envs().find(|(name, _)| *name == "AWS_ACCESS_KEY_ID").and_then(|(_, value)| value);
+    let account = account.expect("it is set").to_string_lossy().into_owned();
+    let config = sdk_config(&account).await;
+    let create = aws_sdk_sfn::Client::new(&config).create_state_machine().name("bunsui-t--a");
+    let theirs = r#"{"StartAt": "X", "States": {"X": {"Type": "Succeed"}}}"#;
+    create.definition(theirs).role_arn("arn:aws:iam::1:role/x").send().await.expect("made");
+    let refused = scratch.run("deploy t.toml").expect_code(3);
+    assert!(refused.stderr.contains("bunsui::aws::other_owner"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("state machine `bunsui-t--a` is of no pipeline"), "{}", refused.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plain_secret_does_not_reach_aws() {
+    let Some(scratch) = scratch_on_aws().await else { return };
+    let text = functions(&job("a", "", "payload = { t = \"${params.token}\" }"))
+        .replace("\n\n[jobs", "\n[params]\ntoken = { type = \"string\", secret = true }\n[jobs");
+    scratch.write("t.toml", text);
+    let refused = scratch.run("run t.toml --deploy --param token=hunter22").expect_code(2);
+    assert!(refused.stderr.contains("bunsui::param::plain_secret"), "{}", refused.stderr);
 }

@@ -72,6 +72,11 @@ impl Connection {
         &self.settings.prefix
     }
 
+    /// The role of `[aws] execution_role`.
+    pub fn execution_role(&self) -> Result<&str, AwsError> {
+        self.settings.execution_role.as_deref().ok_or(AwsError::NoRole)
+    }
+
     /// The bucket of `[aws] bucket`.
     pub fn bucket(&self) -> Result<&str, AwsError> {
         self.settings.bucket.as_deref().ok_or(AwsError::NoBucket)
@@ -79,6 +84,10 @@ impl Connection {
 
     pub(super) fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
         aws_sdk_dynamodb::Client::new(&self.config)
+    }
+
+    pub(super) fn step_functions(&self) -> aws_sdk_sfn::Client {
+        aws_sdk_sfn::Client::new(&self.config)
     }
 
     pub(super) fn s3(&self) -> aws_sdk_s3::Client {

@@ -138,6 +138,25 @@ pub enum AwsError {
     #[error("no bucket is set")]
     #[diagnostic(code("bunsui::aws::no_bucket"), help("set `[aws] bucket` in bunsui.toml"))]
     NoBucket,
+    /// Nothing says which role state machines take on.
+    #[error("no execution role is set")]
+    #[diagnostic(
+        code("bunsui::aws::no_role"),
+        help("set `[aws] execution_role` to the ARN of a role that Step Functions may take on")
+    )]
+    NoRole,
+    /// A state machine of that name is another pipeline's.
+    #[error("state machine `{machine}` is of {owner}, and is not touched")]
+    #[diagnostic(
+        code("bunsui::aws::other_owner"),
+        help("give the pipeline another name, or set another `[aws] prefix`")
+    )]
+    OtherOwner {
+        /// Its name.
+        machine: String,
+        /// Whose it is.
+        owner: String,
+    },
     /// The settings name another account.
     #[error("these AWS credentials are of account {found}, and `[aws] account` is {wanted}")]
     #[diagnostic(

@@ -1,15 +1,20 @@
-//! AWS: sessions in DynamoDB, objects in S3.
+//! AWS: executions by Step Functions, sessions in DynamoDB, objects in S3.
 //!
 //! Takes: the `[aws]` settings and whatever the SDK's credential chain finds. Gives: the runner's
 //! [`SessionStore`](crate::runner::port::SessionStore) and [`ObjectStore`](crate::runner::port::ObjectStore).
 //! Deliberately does not: let an SDK's type out of this folder.
 
 mod client;
+mod deploy;
+mod engine;
 mod error;
+mod limiter;
 mod objects;
 mod store;
 
 pub use client::{Connection, ConnectionOptions};
+pub use deploy::{Change, Deployer};
+pub use engine::StepFunctions;
 pub use error::AwsError;
 pub use objects::S3Objects;
 pub use store::DynamoStore;

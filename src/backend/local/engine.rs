@@ -1,12 +1,13 @@
 //! Executions on this machine: the interpreter, with tasks done by plugins' local forms.
 
 use super::log::LogWriter;
+use crate::backend::failure::failure as explained;
 use crate::pipeline::{Operation, Pipeline};
 use crate::plugin::{LocalRun, LogLine, Plugins};
 use crate::runner::port::{
     Engine, EngineError, ExecutionEnd, ExecutionProgress, OperationUpdate, StartExecution,
 };
-use crate::runner::{Executions, ProgressSender, Redaction, explain};
+use crate::runner::{Executions, ProgressSender, Redaction};
 use crate::session::FailureRecord;
 use crate::state_machine::{
     Definition, ExecutionContext, ExecutionOutcome, HistoryEvent, Observer, TaskCall, TaskFailure,
@@ -94,6 +95,10 @@ impl Engine for LocalEngine {
             let _ = sender.send(end);
         });
         Ok(())
+    }
+
+    async fn take_up(&self, _start: StartExecution) -> Result<bool, EngineError> {
+        Ok(false)
     }
 
     async fn wait(&self, execution: &str) -> Result<ExecutionEnd, EngineError> {
@@ -186,32 +191,11 @@ impl Execution {
     ) -> FailureRecord {
         let index =
             state.as_ref().and_then(|state| self.start.machine.states.get(state)).map(|(index, _)| *index);
-        let mut record = FailureRecord { error, cause, ..FailureRecord::default() };
-        let job = &self.pipeline.jobs[self.start.job];
-        let operation = index.map(|index| self.operation(index));
-        let (name, said) =
-            (record.error.as_deref().unwrap_or_default(), record.cause.as_deref().unwrap_or_default());
-        if let Some(explained) = explain(&self.pipeline, job, operation, name, said) {
-            record.summary = Some(explained.summary);
-            record.recoverable = explained.recoverable;
-            record.help = explained.help;
-        }
-        let Some(index) = index else { return record };
-        let operation = self.operation(index);
-        record.operation = Some(operation.name.to_string());
-        record.log_lines = lock(&self.logs).get(&index).map(LogWriter::last_lines).unwrap_or_default();
-        record.tries =
-            state.and_then(|state| lock(&self.tries).get(&state).map(|tried| tried.number)).unwrap_or(1);
-        let failure = TaskFailure {
-            error: record.error.clone().unwrap_or_default(),
-            cause: record.cause.clone().unwrap_or_default(),
-        };
-        let keys = &self.start.machine.keys[index];
-        if let Some(explanation) = self.plugins.explain(&operation.kind, keys, &failure).await {
-            record.summary = Some(explanation.summary);
-            record.detail = explanation.detail;
-            record.recoverable = explanation.recoverable;
-            record.help = explanation.help;
+        let mut record = explained(&self.pipeline, &self.plugins, &self.start, index, (error, cause)).await;
+        if let Some(index) = index {
+            record.log_lines = lock(&self.logs).get(&index).map(LogWriter::last_lines).unwrap_or_default();
+            record.tries =
+                state.and_then(|state| lock(&self.tries).get(&state).map(|tried| tried.number)).unwrap_or(1);
         }
         record
     }

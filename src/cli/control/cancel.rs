@@ -2,16 +2,14 @@
 
 use super::take_up::{TakeUp, take_up};
 use super::{ask, find, is_driven, refuse_final, wait};
-use crate::backend::local::SqliteStore;
+use crate::backend::Stores;
 use crate::cli::drive::{Output, user_name};
-use crate::cli::load::need_local_backend;
 use crate::cli::parameters::ParameterArgs;
 use crate::cli::session::job_records;
 use crate::cli::store::block_on;
 use crate::cli::{Context, Exit, Failure, Outcome};
 use crate::report::text::one_line;
 use crate::runner::Entry;
-use crate::runner::port::SessionStore;
 use crate::session::{JobRecord, JobStatus, RequestKind, SessionRecord, SessionStatus};
 use serde::Serialize;
 
@@ -29,7 +27,6 @@ pub(in crate::cli) struct CancelArgs {
 }
 
 pub(in crate::cli) fn cancel(args: &CancelArgs, context: &Context) -> Outcome {
-    need_local_backend(context)?;
     block_on(async {
         let (store, session, after) = find(&args.session, context).await?;
         let id = session.session_id.clone();
@@ -48,7 +45,7 @@ pub(in crate::cli) fn cancel(args: &CancelArgs, context: &Context) -> Outcome {
         let secrets = ParameterArgs::default();
         let taken = TakeUp { session, store: store.clone(), entry, secrets: &secrets, output: Output::Human };
         take_up(taken, context).await?.finish().await?;
-        match store.session(&id).await.map_err(Failure::surroundings)? {
+        match store.sessions.session(&id).await.map_err(Failure::surroundings)? {
             Some(session) => receipt(&store, &session, args.output, context).await,
             None => Ok(Exit::Done),
         }
@@ -122,7 +119,7 @@ impl Receipt {
     }
 }
 
-async fn receipt(store: &SqliteStore, session: &SessionRecord, output: Output, context: &Context) -> Outcome {
+async fn receipt(store: &Stores, session: &SessionRecord, output: Output, context: &Context) -> Outcome {
     let jobs = job_records(store, session, std::iter::empty()).await?;
     let receipt = Receipt::of(session, jobs);
     match output {

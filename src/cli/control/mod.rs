@@ -14,8 +14,8 @@ pub(super) use retry::{RetryArgs, retry};
 use super::drive::user_name;
 use super::store::find_session;
 use super::{Context, Failure};
-use crate::backend::local::SqliteStore;
-use crate::runner::port::{SessionStore, deployment_key};
+use crate::backend::Stores;
+use crate::runner::port::deployment_key;
 use crate::session::{RequestKind, RequestRecord, SessionRecord, SessionStatus};
 use jiff::Timestamp;
 use std::time::Duration;
@@ -93,13 +93,10 @@ enum ControlError {
 
 /// The session that is meant, and the number of its last event. The number is read before the record: whoever acts on what
 /// the record says is refused if anything happened in between.
-pub(super) async fn find(
-    wanted: &str,
-    context: &Context,
-) -> Result<(SqliteStore, SessionRecord, u64), Failure> {
+pub(super) async fn find(wanted: &str, context: &Context) -> Result<(Stores, SessionRecord, u64), Failure> {
     let (store, found) = find_session(wanted, context).await?;
-    let after = store.last_event(&found.session_id).await.map_err(Failure::surroundings)?;
-    let now = store.session(&found.session_id).await.map_err(Failure::surroundings)?;
+    let after = store.sessions.last_event(&found.session_id).await.map_err(Failure::surroundings)?;
+    let now = store.sessions.session(&found.session_id).await.map_err(Failure::surroundings)?;
     Ok((store, now.unwrap_or(found), after))
 }
 
@@ -155,7 +152,7 @@ fn is_gone(pid: u32) -> bool {
 
 /// Leaves a request for whoever drives a session.
 async fn ask(
-    store: &SqliteStore,
+    store: &Stores,
     session: &SessionRecord,
     kind: RequestKind,
     reason: &str,
@@ -164,12 +161,12 @@ async fn ask(
 ) -> Result<(), Failure> {
     let (by, reason) = (user_name(context), reason.to_owned());
     let request = RequestRecord { kind, by, reason, at: Timestamp::now(), until };
-    store.put_request(&session.session_id, &request).await.map_err(Failure::surroundings)
+    store.sessions.put_request(&session.session_id, &request).await.map_err(Failure::surroundings)
 }
 
 /// Waits until the session is as wanted.
 async fn wait(
-    store: &SqliteStore,
+    store: &Stores,
     session: SessionRecord,
     seconds: u64,
     is_wanted: impl Fn(&SessionRecord) -> bool,
@@ -177,7 +174,7 @@ async fn wait(
     let until = tokio::time::Instant::now() + Duration::from_secs(seconds);
     let id = session.session_id;
     while tokio::time::Instant::now() < until {
-        let now = store.session(&id).await.map_err(Failure::surroundings)?;
+        let now = store.sessions.session(&id).await.map_err(Failure::surroundings)?;
         if let Some(now) = now.filter(|session| is_wanted(session)) {
             return Ok(now);
         }

@@ -1,14 +1,13 @@
 //! `bunsui session pause`.
 
 use super::{ControlError, ask, find, is_driven, refuse_final, wait};
-use crate::backend::local::SqliteStore;
+use crate::backend::Stores;
 use crate::cli::drive::user_name;
-use crate::cli::load::need_local_backend;
 use crate::cli::store::block_on;
 use crate::cli::{Context, Exit, Failure, Outcome};
 use crate::pipeline::parse_duration;
 use crate::report::text::pause_line;
-use crate::runner::port::{Commit, SessionStore};
+use crate::runner::port::Commit;
 use crate::session::{
     EventKind, JobStatus, PauseRecord, RequestKind, SessionEvent, SessionRecord, SessionStatus,
 };
@@ -38,7 +37,6 @@ fn parse_until(text: &str) -> Result<Timestamp, String> {
 }
 
 pub(in crate::cli) fn pause(args: &PauseArgs, context: &Context) -> Outcome {
-    need_local_backend(context)?;
     if let Some(until) = args.until.filter(|until| *until <= Timestamp::now()) {
         return Err(Failure::bad_input(ControlError::UntilIsPast { until: until.to_string() }));
     }
@@ -66,7 +64,7 @@ pub(in crate::cli) fn pause(args: &PauseArgs, context: &Context) -> Outcome {
                 || session.pause.as_ref().is_some_and(|pause| pause.at >= asked_at || is_asked(pause, args))
         };
         let session = wait(&store, session, 30, is_heard).await?;
-        let jobs = store.jobs(&id).await.map_err(Failure::surroundings)?;
+        let jobs = store.sessions.jobs(&id).await.map_err(Failure::surroundings)?;
         let running = jobs.iter().filter(|job| job.status == JobStatus::Running).count();
         context.console.talk(match session.status {
             SessionStatus::Pausing => {
@@ -94,7 +92,7 @@ fn say_pause(session: &SessionRecord, context: &Context) {
 
 /// Pauses a session that nobody drives. An attempt that its runner left is lost when the session is resumed.
 async fn pause_unattended(
-    store: &SqliteStore,
+    store: &Stores,
     mut session: SessionRecord,
     after: u64,
     args: &PauseArgs,
@@ -113,6 +111,6 @@ async fn pause_unattended(
     session.lease = None;
     session.pause = Some(PauseRecord { by, reason, at, until });
     let commit = Commit { session: Some(session.clone()), session_id: Some(id), events, ..Commit::default() };
-    store.append(commit).await.map_err(Failure::surroundings)?;
+    store.sessions.append(commit).await.map_err(Failure::surroundings)?;
     Ok(session)
 }

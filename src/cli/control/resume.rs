@@ -2,9 +2,9 @@
 
 use super::take_up::{TakeUp, take_up};
 use super::{ask, find, is_driven, refuse_driven, refuse_final, wait};
+use crate::backend::Stores;
 use crate::cli::detach::{self, DetachArgs};
 use crate::cli::drive::{Drive, Output, user_name};
-use crate::cli::load::need_local_backend;
 use crate::cli::parameters::ParameterArgs;
 use crate::cli::store::block_on;
 use crate::cli::{Context, Exit, Failure, Outcome};
@@ -30,7 +30,6 @@ pub(in crate::cli) struct ResumeArgs {
 }
 
 pub(in crate::cli) fn resume(args: &ResumeArgs, context: &Context) -> Outcome {
-    need_local_backend(context)?;
     if args.detach.detach {
         return detach::start(context);
     }
@@ -56,11 +55,7 @@ pub(in crate::cli) fn resume(args: &ResumeArgs, context: &Context) -> Outcome {
 }
 
 /// Its runner lives, and waits in the pause or for its beginning: it is asked to go on.
-async fn end_pause(
-    store: &crate::backend::local::SqliteStore,
-    session: SessionRecord,
-    context: &Context,
-) -> Result<Exit, Failure> {
+async fn end_pause(store: &Stores, session: SessionRecord, context: &Context) -> Result<Exit, Failure> {
     let id = session.session_id.clone();
     ask(store, &session, RequestKind::Resume, "asked for", None, context).await?;
     let session = wait(store, session, 30, |session| session.pause.is_none()).await?;

@@ -2,10 +2,12 @@
 
 use super::take_up::{Kept, Ready, current_file, parameters, pinned, pinned_plugins, plan_of, ready, valid};
 use super::{ControlError, find, is_driven};
+use crate::backend::Stores;
 use crate::backend::local::check_runnable;
+use crate::cli::aws::{DeployMode, deployed};
 use crate::cli::detach::{self, DetachArgs};
 use crate::cli::drive::{Drive, Output, keep_plugins, plugin_names, plugin_records, used_plugins, user_name};
-use crate::cli::load::{check, find_plugins, need_local_backend, read_file, report};
+use crate::cli::load::{check, find_plugins, read_file, report};
 use crate::cli::parameters::ParameterArgs;
 use crate::cli::provenance::git_record;
 use crate::cli::store::block_on;
@@ -15,9 +17,9 @@ use crate::plan::Plan;
 use crate::plugin::Plugins;
 use crate::report::retry::retry_text;
 use crate::report::text::difference;
-use crate::runner::port::SessionStore;
 use crate::runner::{Entry, Retry, deployment_record};
 use crate::session::{DeploymentRecord, SessionRecord, SessionStatus};
+use crate::settings::BackendKind;
 use jiff::Timestamp;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -50,22 +52,21 @@ pub(in crate::cli) struct RetryArgs {
 }
 
 pub(in crate::cli) fn retry(args: &RetryArgs, context: &Context) -> Outcome {
-    need_local_backend(context)?;
     if args.detach.detach && !args.dry_run {
         return detach::start(context);
     }
     block_on(async {
         let (store, session, after) = find(&args.session, context).await?;
         refuse_unfinished(&session)?;
-        let records = store.jobs(&session.session_id).await.map_err(Failure::surroundings)?;
+        let records = store.sessions.jobs(&session.session_id).await.map_err(Failure::surroundings)?;
         let attempt = if args.with_current {
-            with_current(session, args, context).await?
+            with_current(session, &store, args, context).await?
         } else {
-            as_pinned(session, args, context).await?
+            as_pinned(session, &store, args, context).await?
         };
         let Attempt { session, plan, plugins, deployment } = attempt;
         let found = Retry::of(&plan, &records, &args.job, session.retries + 1).map_err(Failure::bad_input)?;
-        let changed = changed_but_kept(&found, &deployment, &session, context).await?;
+        let changed = changed_but_kept(&found, &deployment, &session, &store).await?;
         context.console.talk(retry_text(&session, &found, &changed));
         if args.dry_run {
             context.console.talk("nothing was done (`--dry-run`)");
@@ -104,8 +105,13 @@ fn refuse_unfinished(session: &SessionRecord) -> Result<(), Failure> {
     Err(Failure::bad_input(ControlError::NotFinal { session: id, status, help }))
 }
 
-async fn as_pinned(session: SessionRecord, args: &RetryArgs, context: &Context) -> Result<Attempt, Failure> {
-    let deployment = pinned(&session, context).await?;
+async fn as_pinned(
+    session: SessionRecord,
+    store: &Stores,
+    args: &RetryArgs,
+    context: &Context,
+) -> Result<Attempt, Failure> {
+    let deployment = pinned(&session, store).await?;
     let plugins = pinned_plugins(&session, context);
     let checked = check(&deployment.file, deployment.text.clone().into_bytes(), &plugins);
     let pipeline = Arc::new(valid(checked, context)?);
@@ -125,10 +131,11 @@ async fn as_pinned(session: SessionRecord, args: &RetryArgs, context: &Context) 
 
 async fn with_current(
     mut session: SessionRecord,
+    store: &Stores,
     args: &RetryArgs,
     context: &Context,
 ) -> Result<Attempt, Failure> {
-    let before = pinned(&session, context).await?;
+    let before = pinned(&session, store).await?;
     let path = current_file(&session);
     let bytes = read_file(&path, context).map_err(Failure::bad_input)?;
     let plugins = find_plugins(context);
@@ -144,9 +151,14 @@ async fn with_current(
     let parameters = parameters(&session, &pipeline, Kept::Given, &args.secrets, context)?;
     let plan = plan_of(&session, pipeline.clone(), &plugins, parameters)?;
     let mut sink = Sink::new();
-    check_runnable(&pipeline, &plan.selection, &plugins, &mut sink);
+    if context.settings.backend == BackendKind::Local {
+        check_runnable(&pipeline, &plan.selection, &plugins, &mut sink);
+    }
     report(&pipeline, &session.file, sink, context)?;
-    let deployment = deployment_record(&plan, &session.file, plugin_names(&plugins), Timestamp::now());
+    let mut deployment = deployment_record(&plan, &session.file, plugin_names(&plugins), Timestamp::now());
+    if context.settings.backend == BackendKind::Aws {
+        deployment = deployed(&plan, deployment, DeployMode::Refuse, store, context).await?;
+    }
     show_difference(&before, &deployment, context);
     let used = used_plugins(&pipeline, &plugins);
     if !args.dry_run {
@@ -185,9 +197,9 @@ async fn changed_but_kept(
     found: &Retry,
     deployment: &DeploymentRecord,
     session: &SessionRecord,
-    context: &Context,
+    store: &Stores,
 ) -> Result<Vec<String>, Failure> {
-    let before = pinned(session, context).await?;
+    let before = pinned(session, store).await?;
     let is_changed = |job: &&String| before.definitions.get(*job) != deployment.definitions.get(*job);
     Ok(found.kept.iter().filter(is_changed).cloned().collect())
 }

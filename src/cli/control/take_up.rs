@@ -1,7 +1,8 @@
 //! From a stored session to one that can be driven: what it is pinned to, its parameters, its secrets given again.
 
 use super::{ControlError, pin_missing};
-use crate::backend::local::{FileObjects, SqliteStore, kept_library, objects_folder};
+use crate::backend::Stores;
+use crate::backend::local::kept_library;
 use crate::cli::drive::{Drive, Output, this_runner};
 use crate::cli::load::{Checked, check, find_plugins_before, report};
 use crate::cli::parameters::{ParameterArgs, given};
@@ -21,7 +22,7 @@ use std::sync::Arc;
 /// A stored session, and how it is to be driven.
 pub(super) struct TakeUp<'s> {
     pub(super) session: SessionRecord,
-    pub(super) store: SqliteStore,
+    pub(super) store: Stores,
     pub(super) entry: Entry,
     pub(super) secrets: &'s ParameterArgs,
     pub(super) output: Output,
@@ -30,7 +31,7 @@ pub(super) struct TakeUp<'s> {
 /// Makes everything ready to drive a stored session, from what it is pinned to.
 pub(super) async fn take_up<'a>(taken: TakeUp<'_>, context: &'a Context) -> Result<Drive<'a>, Failure> {
     let TakeUp { session, store, entry, secrets, output } = taken;
-    let pinned = pinned(&session, context).await?;
+    let pinned = pinned(&session, &store).await?;
     let plugins = pinned_plugins(&session, context);
     let checked = check(&pinned.file, pinned.text.clone().into_bytes(), &plugins);
     let pipeline = Arc::new(valid(checked, context)?);
@@ -47,7 +48,7 @@ pub(super) async fn take_up<'a>(taken: TakeUp<'_>, context: &'a Context) -> Resu
 /// All that a [`Drive`] is made of.
 pub(super) struct Ready {
     pub(super) session: SessionRecord,
-    pub(super) store: SqliteStore,
+    pub(super) store: Stores,
     pub(super) entry: Entry,
     pub(super) output: Output,
     pub(super) plan: Arc<Plan>,
@@ -61,9 +62,9 @@ pub(super) async fn ready(ready: Ready, context: &Context) -> Result<Drive<'_>, 
         // What is cancelled reads nothing any more.
         Entry::Cancel { .. } => Vec::new(),
         _ => {
-            let there = store.jobs(&session.session_id).await.map_err(Failure::surroundings)?;
+            let there = store.sessions.jobs(&session.session_id).await.map_err(Failure::surroundings)?;
             let from = session.slice.as_ref().and_then(|slice| slice.outputs_of.as_ref());
-            let from = from.map(|from| (from, &store as &dyn SessionStore));
+            let from = from.map(|from| (from, &*store.sessions as &dyn SessionStore));
             reused_outputs(&plan, from, &there).await.map_err(Failure::bad_input)?
         }
     };
@@ -91,9 +92,8 @@ pub(super) async fn ready(ready: Ready, context: &Context) -> Result<Drive<'_>, 
 }
 
 /// What a session is pinned to.
-pub(super) async fn pinned(session: &SessionRecord, context: &Context) -> Result<DeploymentRecord, Failure> {
-    let objects = FileObjects::new(objects_folder(&context.settings.local.state));
-    let pinned = deployment(&objects, session).await.map_err(Failure::surroundings)?;
+pub(super) async fn pinned(session: &SessionRecord, store: &Stores) -> Result<DeploymentRecord, Failure> {
+    let pinned = deployment(&*store.objects, session).await.map_err(Failure::surroundings)?;
     pinned.ok_or_else(|| pin_missing(session))
 }
 

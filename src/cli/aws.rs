@@ -1,0 +1,199 @@
+//! From settings to AWS.
+
+use super::{Context, Failure};
+use crate::backend::Stores;
+use crate::pipeline::Pipeline;
+use crate::plan::Plan;
+use crate::plugin::Plugins;
+use crate::runner::port::Engine;
+use crate::session::DeploymentRecord;
+use std::sync::Arc;
+
+#[cfg(feature = "aws")]
+pub(super) use connected::{deployed, engine, stores};
+
+/// This executable was built without AWS.
+#[cfg(not(feature = "aws"))]
+pub(super) async fn stores(_context: &Context) -> Result<Stores, Failure> {
+    Err(Failure::bad_input(super::load::NoAwsBackend))
+}
+
+/// This executable was built without AWS.
+#[cfg(not(feature = "aws"))]
+pub(super) async fn engine(
+    _pipeline: &Arc<Pipeline>,
+    _plugins: &Arc<Plugins>,
+    _deployment: &DeploymentRecord,
+    _context: &Context,
+) -> Result<(Arc<dyn Engine>, String), Failure> {
+    Err(Failure::bad_input(super::load::NoAwsBackend))
+}
+
+/// This executable was built without AWS.
+#[cfg(not(feature = "aws"))]
+pub(super) async fn deployed(
+    _plan: &Plan,
+    _wanted: DeploymentRecord,
+    _mode: DeployMode,
+    _stores: &Stores,
+    _context: &Context,
+) -> Result<DeploymentRecord, Failure> {
+    Err(Failure::bad_input(super::load::NoAwsBackend))
+}
+
+/// What to do where a file is not what is deployed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DeployMode {
+    /// Refuse.
+    Refuse,
+    /// Deploy it.
+    Deploy,
+    /// Say what would be done, and do nothing.
+    DryRun,
+}
+
+/// The file is not what is deployed.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("{what}")]
+#[diagnostic(
+    code("bunsui::aws::not_deployed"),
+    help("deploy it first: bunsui deploy {file}; or with the run: `--deploy`")
+)]
+struct NotDeployed {
+    what: String,
+    file: String,
+}
+
+#[cfg(feature = "aws")]
+mod connected {
+    use super::{
+        Arc, Context, DeployMode, DeploymentRecord, Engine, Failure, NotDeployed, Pipeline, Plan, Plugins,
+        Stores,
+    };
+    use crate::backend::aws::{
+        AwsError, Change, Connection, ConnectionOptions, Deployer, DynamoStore, S3Objects, StepFunctions,
+    };
+    use crate::pipeline::parse_duration;
+    use std::time::Duration;
+
+    /// How long sessions are kept where the settings do not say it.
+    const RETENTION: Duration = Duration::from_secs(400 * 86_400);
+
+    /// Opens a connection and checks whose account it is.
+    pub(in crate::cli) async fn connect(context: &Context) -> Result<Connection, Failure> {
+        let options = ConnectionOptions {
+            settings: context.settings.aws.clone(),
+            profile: context.profile.clone(),
+            keys: None,
+        };
+        Connection::open(&options).await.map_err(failure)
+    }
+
+    pub(in crate::cli) async fn stores(context: &Context) -> Result<Stores, Failure> {
+        let connection = connect(context).await?;
+        let retention = context.settings.aws.retention.as_deref().and_then(|text| parse_duration(text).ok());
+        let sessions = DynamoStore::new(&connection, retention.unwrap_or(RETENTION));
+        let objects = S3Objects::new(&connection).map_err(failure)?;
+        Ok(Stores { sessions: Arc::new(sessions), objects: Arc::new(objects) })
+    }
+
+    /// Starts executions of a deployment.
+    pub(in crate::cli) async fn engine(
+        pipeline: &Arc<Pipeline>,
+        plugins: &Arc<Plugins>,
+        deployment: &DeploymentRecord,
+        context: &Context,
+    ) -> Result<(Arc<dyn Engine>, String), Failure> {
+        let connection = connect(context).await?;
+        let version = |job: &crate::pipeline::Id| {
+            deployment.machines.get(job.as_str()).cloned().ok_or_else(|| {
+                Failure::bad_input(NotDeployed {
+                    what: format!("job `{job}` of pipeline `{}` is not deployed", pipeline.name),
+                    file: deployment.file.clone(),
+                })
+            })
+        };
+        let versions = pipeline.jobs.keys().map(version).collect::<Result<Vec<_>, _>>()?;
+        let bucket = connection.bucket().map_err(failure)?.to_owned();
+        let engine = StepFunctions::new(&connection, pipeline.clone(), plugins.clone(), versions);
+        Ok((Arc::new(engine), bucket))
+    }
+
+    /// The latest deployment, if it is of this very file and these definitions; else what `mode` says.
+    pub(in crate::cli) async fn deployed(
+        plan: &Plan,
+        wanted: DeploymentRecord,
+        mode: DeployMode,
+        stores: &Stores,
+        context: &Context,
+    ) -> Result<DeploymentRecord, Failure> {
+        let connection = connect(context).await?;
+        let deployer = Deployer::new(&connection);
+        let name = plan.pipeline.name.as_str();
+        let latest = deployer.latest(name, &*stores.objects).await.map_err(Failure::surroundings)?;
+        let console = &context.console;
+        if mode == DeployMode::Refuse {
+            let what = match &latest {
+                None => format!("pipeline `{name}` is not deployed in account {}", connection.account()),
+                Some(latest) if latest.text == wanted.text && latest.definitions == wanted.definitions => {
+                    return Ok(latest.clone());
+                }
+                Some(latest) => format!(
+                    "{} is not what version {} of `{name}` was deployed from",
+                    wanted.file, latest.version
+                ),
+            };
+            return Err(Failure::bad_input(NotDeployed { what, file: wanted.file }));
+        }
+        let role = connection.execution_role().map_err(failure)?;
+        let difference = Deployer::difference(&wanted, latest.as_ref(), role);
+        let changes = difference.iter().filter(|(_, change)| *change != Change::Same).count();
+        if let Some(latest) = latest.as_ref().filter(|latest| changes == 0 && latest.text == wanted.text) {
+            console.talk(format!("pipeline {name} is deployed as it is: version {}", latest.version));
+            return Ok(latest.clone());
+        }
+        console.talk(format!(
+            "deployment of pipeline {name} to account {}, {}: {changes} of {} state machines change",
+            connection.account(),
+            connection.region(),
+            difference.len()
+        ));
+        for (job, change) in difference.iter().filter(|(_, change)| *change != Change::Same) {
+            console.talk(format!("  {change}  {job}"));
+        }
+        if mode == DeployMode::DryRun {
+            console.talk("nothing was done (`--dry-run`)");
+            return Ok(wanted);
+        }
+        let mut done = 0;
+        let mut told = |job: &str, change: Change| {
+            if change != Change::Same {
+                done += 1;
+                console.talk(format!("  {done}/{changes} {job}"));
+            }
+        };
+        let deployed = deployer
+            .deploy(
+                (&plan.pipeline, &plan.machines),
+                wanted,
+                latest.as_ref(),
+                role,
+                &*stores.objects,
+                &mut told,
+            )
+            .await
+            .map_err(Failure::surroundings)?;
+        console.talk(format!("pipeline {name} is deployed: version {}", deployed.version));
+        Ok(deployed)
+    }
+
+    /// Settings that are missing or of another account are the user's to mend; all else are the surroundings.
+    pub(in crate::cli) fn failure(error: AwsError) -> Failure {
+        match error {
+            AwsError::NoRegion | AwsError::NoBucket | AwsError::NoRole | AwsError::OtherAccount { .. } => {
+                Failure::bad_input(error)
+            }
+            error => Failure::surroundings(error),
+        }
+    }
+}
