@@ -163,8 +163,6 @@ async fn scratch_on_aws() -> Option<Scratch> {
         ("AWS_REGION", "ap-northeast-1".to_owned()),
         ("AWS_ACCESS_KEY_ID", account),
         ("AWS_SECRET_ACCESS_KEY", "not-a-secret".to_owned()),
-        // Nothing may look for a machine of Amazon's to be on.
-        ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
     ];
     Some(
         variables

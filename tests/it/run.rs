@@ -402,11 +402,10 @@ fn wrong_arguments_say_what_is_right() {
     exit code: 2
     ----- stdout -----
     ----- stderr -----
-    bunsui::settings::backend_not_available
+    bunsui::aws::no_region
 
-      × this version of bunsui has no AWS backend yet
-      help: run it here with `--backend local`; `bunsui compile` prints the definitions for Step
-            Functions
+      × no AWS region is set
+      help: set `[aws] region`, `--region` or AWS_REGION
     ");
 }
 

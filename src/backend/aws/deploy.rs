@@ -10,6 +10,7 @@ use crate::pipeline::Pipeline;
 use crate::runner::port::{ObjectStore, StoreError, deployment_key};
 use crate::session::DeploymentRecord;
 use crate::state_machine::StateMachine;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sfn::types::Tag;
 use std::fmt;
@@ -235,7 +236,7 @@ impl Deployer {
                 Err(error)
                     if error
                         .as_service_error()
-                        .is_some_and(|e| e.is_conditional_check_failed_exception()) => {}
+                        .is_some_and(PutItemError::is_conditional_check_failed_exception) => {}
                 Err(error) => return Err(classify(error, &call).into()),
             }
         }

@@ -10,6 +10,7 @@ use crate::runner::Executions;
 use crate::runner::port::{Engine, EngineError, ExecutionEnd, StartExecution};
 use crate::session::FailureRecord;
 use async_trait::async_trait;
+use aws_sdk_sfn::operation::start_execution::StartExecutionError;
 use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent};
 use serde_json::Value as Json;
 use std::collections::HashMap;
@@ -161,7 +162,9 @@ impl Engine for StepFunctions {
                 self.remember(started.execution_arn, start);
                 Ok(())
             }
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_execution_already_exists()) => {
+            Err(error)
+                if error.as_service_error().is_some_and(StartExecutionError::is_execution_already_exists) =>
+            {
                 self.adopt(execution_arn(version, &start.name), start, &input).await
             }
             Err(error) => {

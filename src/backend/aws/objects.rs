@@ -4,6 +4,7 @@ use super::client::Connection;
 use super::error::{AwsError, Call, classify};
 use crate::runner::port::{ObjectStore, StoreError};
 use async_trait::async_trait;
+use aws_sdk_s3::operation::get_object::GetObjectError;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 
@@ -72,7 +73,7 @@ impl ObjectStore for S3Objects {
         let call = self.call("GetObject", key);
         let got = match self.client.get_object().bucket(&self.bucket).key(key).send().await {
             Ok(got) => got,
-            Err(error) if error.as_service_error().is_some_and(|error| error.is_no_such_key()) => {
+            Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => {
                 return Ok(None);
             }
             Err(error) => return Err(classify(error, &call).into()),

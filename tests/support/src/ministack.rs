@@ -43,6 +43,7 @@ fn executable() -> Option<PathBuf> {
     Some(target.join("ministack/bin/ministack"))
 }
 
+#[allow(clippy::print_stderr, reason = "what is skipped is said")]
 fn start() -> Option<Ministack> {
     let Some(executable) = executable() else {
         assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "ministack is not installed");

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 const LONG: Duration = Duration::from_secs(180);
 
 /// A folder that is gone with this value, and the environment of what runs in it: `PATH`, `HOME` (a folder beside the working
-/// one), `BUNSUI_PLUGIN_PATH`, and nothing else.
+/// one), `BUNSUI_PLUGIN_PATH`, `AWS_EC2_METADATA_DISABLED`, and nothing else.
 #[derive(Debug)]
 pub struct Scratch {
     executable: PathBuf,
@@ -52,6 +52,8 @@ impl Scratch {
             ("PATH".to_owned(), std::env::var("PATH").unwrap_or_default()),
             ("HOME".to_owned(), real.join("home").to_string_lossy().into_owned()),
             ("BUNSUI_PLUGIN_PATH".to_owned(), plugin_folder().to_string_lossy().into_owned()),
+            // Nothing may look for a machine of Amazon's to be on.
+            ("AWS_EC2_METADATA_DISABLED".to_owned(), "true".to_owned()),
         ]);
         Self { executable: executable.into(), root, directory, variables }
     }

@@ -8,6 +8,8 @@ use super::error::{AwsError, Call, classify};
 use crate::runner::port::{Commit, HoldRecord, SessionFilter, SessionStore, StoreError};
 use crate::session::{JobRecord, RequestRecord, SessionEvent, SessionId, SessionRecord};
 use async_trait::async_trait;
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{
     AttributeValue, DeleteRequest, ReturnValuesOnConditionCheckFailure, WriteRequest,
 };
@@ -267,7 +269,7 @@ impl SessionStore for DynamoStore {
                 Err(error)
                     if error
                         .as_service_error()
-                        .is_some_and(|e| e.is_conditional_check_failed_exception()) => {}
+                        .is_some_and(PutItemError::is_conditional_check_failed_exception) => {}
                 Err(error) => return Err(classify(error, &call).into()),
             }
         }
@@ -359,7 +361,9 @@ impl DynamoStore {
             Ok(_) => Ok(()),
             // Another's by now, or nobody's.
             Err(error)
-                if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) =>
+                if error
+                    .as_service_error()
+                    .is_some_and(DeleteItemError::is_conditional_check_failed_exception) =>
             {
                 Ok(())
             }

@@ -9,6 +9,7 @@ use crate::backend::aws::error::{AwsError, classify};
 use crate::runner::LEASE;
 use crate::runner::port::{Commit, StoreError};
 use crate::session::{JobRecord, SessionEvent, SessionId, SessionRecord};
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
     CancellationReason, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
@@ -207,17 +208,16 @@ impl DynamoStore {
                 self.client.transact_write_items().set_transact_items(Some(items.clone())).send().await;
             let Err(error) = sent else { return Ok(()) };
             let reasons = match error.as_service_error() {
-                Some(service) if service.is_transaction_canceled_exception() => match service {
-                    aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError::TransactionCanceledException(cancelled) => cancelled.cancellation_reasons().to_vec(),
-                    _ => Vec::new(),
-                },
-                Some(service) if service.is_transaction_in_progress_exception() => Vec::new(),
+                Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+                    cancelled.cancellation_reasons().to_vec()
+                }
+                Some(TransactWriteItemsError::TransactionInProgressException(_)) => Vec::new(),
                 _ => return Err(classify(error, &call).into()),
             };
             if let Some(refusal) = refusal(id, &purposes, &reasons) {
                 return Err(refusal);
             }
-            let is_in_the_way = reasons.is_empty() || reasons.iter().any(|reason| is_passing(reason));
+            let is_in_the_way = reasons.is_empty() || reasons.iter().any(is_passing);
             if !is_in_the_way || attempt >= TRIES {
                 return Err(rejected(classify(error, &call), &reasons).into());
             }
