@@ -2,7 +2,9 @@
 //!
 //! Takes: a string that is `{% … %}`. Gives: a [`Jsonata`], or findings at their places.
 //! The parser decides what is right and which roots are used; it knows no places, so a scan of the text gives those.
-//! Deliberately does not: evaluate, or know which functions exist (Step Functions says so only at run time too).
+//! Deliberately does not: evaluate.
+
+mod names;
 
 use super::scan::{Token, TokenKind, Tokens, Unclosed, scan};
 use super::walk::nodes;
@@ -32,6 +34,7 @@ pub(super) fn parse(text: &str, places: &StringPlaces, sink: &mut Sink) -> Optio
     let ast = expression.syntax(sink);
     expression.refuse_newer(sink);
     expression.refuse_reserved_names(sink);
+    names::refuse_unknown(&expression, ast.as_ref(), sink);
     // Even where it does not parse: `$jobs.step-2.x` fails because of its hyphen.
     expression.warn_of_hyphens(sink);
     let ast = ast?;
@@ -50,12 +53,12 @@ struct Expression<'a> {
     scanned: Tokens<'a>,
 }
 
-impl Expression<'_> {
+impl<'a> Expression<'a> {
     fn span(&self, range: Range<usize>) -> crate::diagnostic::Span {
         self.places.span(range.start + self.offset..range.end + self.offset)
     }
 
-    fn tokens(&self) -> &[Token<'_>] {
+    fn tokens(&self) -> &[Token<'a>] {
         &self.scanned.tokens
     }
 
@@ -216,16 +219,21 @@ impl Expression<'_> {
         found
     }
 
+    /// Whether the variable at a position is given a value there: by `:=`, `@`, `#`, or as a function's parameter.
+    fn is_bound(&self, at: usize, parameters: &[Range<usize>]) -> bool {
+        let tokens = self.tokens();
+        tokens.get(at + 1).is_some_and(|next| next.is_symbol(":="))
+            || at > 0 && (tokens[at - 1].is_symbol("@") || tokens[at - 1].is_symbol("#"))
+            || parameters.iter().any(|list| list.contains(&at))
+    }
+
     fn refuse_reserved_names(&self, sink: &mut Sink) {
         let tokens = self.tokens();
         let parameters = self.parameter_lists();
         for (at, token) in tokens.iter().enumerate() {
             let TokenKind::Variable(name) = token.kind else { continue };
             let is_reserved = name == "states" || Root::by_name(name).is_some();
-            let is_bound = tokens.get(at + 1).is_some_and(|next| next.is_symbol(":="))
-                || at > 0 && (tokens[at - 1].is_symbol("@") || tokens[at - 1].is_symbol("#"))
-                || parameters.iter().any(|list| list.contains(&at));
-            if is_reserved && is_bound {
+            if is_reserved && self.is_bound(at, &parameters) {
                 let message = format!("`${name}` is given, it cannot be set");
                 sink.report(
                     Diagnostic::error("bunsui::reference::jsonata_reserved_name", message)
