@@ -3,12 +3,14 @@
 //! Takes: a [`Source`]. Gives: a [`Document`], or every syntax error of the text.
 //! Deliberately does not: know what any key means.
 
+mod bounded;
 mod duplicate;
 mod parse;
 mod scan;
 mod span;
 mod syntax;
 
+pub(crate) use bounded::{LARGEST, is_too_large, read_bounded};
 pub use parse::{decode, parse};
 pub(crate) use span::StringPlaces;
 pub use span::inner_span;

@@ -1,5 +1,6 @@
 //! Text to [`Document`], by `toml`'s recoverable parser.
 
+use super::bounded::{LARGEST, is_too_large};
 use super::scan::{DEEPEST, Scan, scan};
 use super::syntax::{Fault, faults};
 use super::{Document, Entry, Table, Value, ValueKind};
@@ -9,11 +10,13 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeFloat, DeInteger, DeTable, DeValue};
 
-/// Files of more bytes are refused.
-pub(crate) const LARGEST: usize = 16 * 1024 * 1024;
-
 /// Bytes of a file to text; what is not UTF-8 is reported (the source then holds the text made readable).
+///
+/// A text that is too large may have been cut off within a character; [`parse`] refuses it.
 pub fn decode(name: &str, bytes: Vec<u8>, sink: &mut Sink) -> Arc<Source> {
+    if is_too_large(&bytes) {
+        return Source::new(name, String::from_utf8_lossy(&bytes));
+    }
     let error = match String::from_utf8(bytes) {
         Ok(text) => return Source::new(name, text),
         Err(error) => error,
@@ -37,8 +40,8 @@ pub fn decode(name: &str, bytes: Vec<u8>, sink: &mut Sink) -> Arc<Source> {
 /// Parses a text; reports every syntax error and gives a document only if there was none.
 pub fn parse(source: &Arc<Source>, sink: &mut Sink) -> Option<Document> {
     let before = sink.errors();
-    if source.text.len() > LARGEST {
-        sink.report(too_large(source.text.len()));
+    if is_too_large(source.text.as_bytes()) {
+        sink.report(too_large());
         return None;
     }
     let scan = scan(&source.text);
@@ -173,10 +176,10 @@ impl Reader<'_> {
     }
 }
 
-fn too_large(bytes: usize) -> Diagnostic {
-    let message = format!("the file has {bytes} bytes, and more than {LARGEST} are not read");
+fn too_large() -> Diagnostic {
+    let message = format!("the file has more than {LARGEST} bytes, and no more are read");
     Diagnostic::error("bunsui::syntax::too_large", message)
-        .help("keep data out of the pipeline file: put it into a file or an object that an operation reads")
+        .help("keep data out of it: put it into a file or an object that an operation reads")
 }
 
 pub(super) fn too_deep(span: Span) -> Diagnostic {

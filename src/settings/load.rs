@@ -7,8 +7,10 @@ use super::key::{KEYS, quoted_list, suggest};
 use super::value::{Setting, absolute};
 use super::{BackendKind, Settings};
 use crate::diagnostic::{Diagnostic, Source};
+use crate::document::read_bounded;
 use figment::Figment;
 use serde_json::Value as Json;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -187,8 +189,9 @@ fn read_file(
     surroundings: &Surroundings,
     wrong: &mut Vec<(Arc<Source>, Vec<Diagnostic>)>,
 ) -> Result<FileSettings, SettingsError> {
-    let bytes =
-        std::fs::read(path).map_err(|cause| SettingsError::Unreadable { path: path.to_owned(), cause })?;
+    let bytes = File::open(path)
+        .and_then(read_bounded)
+        .map_err(|cause| SettingsError::Unreadable { path: path.to_owned(), cause })?;
     let directory = path.parent().unwrap_or(Path::new("/"));
     match file::read(&shown(path, surroundings), bytes, directory, owner) {
         Ok(settings) => Ok(settings),
