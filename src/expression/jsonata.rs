@@ -26,10 +26,7 @@ pub(super) fn is_expression(text: &str) -> bool {
 
 /// Parses a string for which [`is_expression`] holds.
 pub(super) fn parse(text: &str, places: &StringPlaces, sink: &mut Sink) -> Option<Jsonata> {
-    let inner = &text[2..text.len() - 2];
-    let source = inner.trim();
-    let offset = 2 + (inner.len() - inner.trim_start().len());
-    let expression = Expression { source, offset, places, scanned: scan(source) };
+    let expression = Expression::new(text, places);
     let before = sink.errors();
     let ast = expression.syntax(sink);
     expression.refuse_newer(sink);
@@ -41,7 +38,14 @@ pub(super) fn parse(text: &str, places: &StringPlaces, sink: &mut Sink) -> Optio
     if sink.errors() > before {
         return None;
     }
-    Some(Jsonata { source: source.to_owned(), references: expression.references(&ast) })
+    Some(Jsonata { source: expression.source.to_owned(), references: expression.references(Some(&ast)) })
+}
+
+/// What can be read of a string that [`parse`] refused: an expression to look at, not to use.
+pub(super) fn readable(text: &str, places: &StringPlaces) -> Jsonata {
+    let expression = Expression::new(text, places);
+    let ast = jsonata_core::parser::parse(expression.source).ok();
+    Jsonata { source: expression.source.to_owned(), references: expression.references(ast.as_ref()) }
 }
 
 /// A text with its tokens and its place in the file.
@@ -54,6 +58,13 @@ struct Expression<'a> {
 }
 
 impl<'a> Expression<'a> {
+    fn new(text: &'a str, places: &'a StringPlaces) -> Self {
+        let inner = &text[2..text.len() - 2];
+        let source = inner.trim();
+        let offset = 2 + (inner.len() - inner.trim_start().len());
+        Self { source, offset, places, scanned: scan(source) }
+    }
+
     fn span(&self, range: Range<usize>) -> crate::diagnostic::Span {
         self.places.span(range.start + self.offset..range.end + self.offset)
     }
@@ -245,8 +256,14 @@ impl<'a> Expression<'a> {
     }
 
     /// The references, placed by the scan; what the parser saw and the scan did not is taken for the whole.
-    fn references(&self, ast: &AstNode) -> Vec<(Range<usize>, Reference)> {
+    ///
+    /// Without a tree only those that name something: where a name is computed, or breaks off, is not known.
+    fn references(&self, ast: Option<&AstNode>) -> Vec<(Range<usize>, Reference)> {
         let mut found: Vec<_> = (0..self.tokens().len()).filter_map(|at| self.reference(at)).collect();
+        let Some(ast) = ast else {
+            found.retain(|(_, reference)| !reference.path.is_empty());
+            return found;
+        };
         let roots = roots(ast);
         let placed: BTreeSet<Root> = found.iter().map(|(_, reference)| reference.root).collect();
         for root in roots.difference(&placed) {

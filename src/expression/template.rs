@@ -91,6 +91,25 @@ fn parse_string(text: &str, span: Span, source: &Source, sink: &mut Sink) -> Opt
     parse_text(text, &places, sink)
 }
 
+/// What can be read of a value that [`parse_template`] refused, for who looks at its references: not to be used otherwise.
+/// Of a list or a table nothing; their items are asked one by one.
+pub(crate) fn parse_readable(value: &Value, source: &Source) -> Option<Template> {
+    // What is wrong was reported with the whole.
+    if let Some(template) = parse_template(value, source, &mut Sink::new()) {
+        return Some(template);
+    }
+    let ValueKind::String(text) = &value.kind else { return None };
+    let places = StringPlaces::new(source, value.span);
+    if jsonata::is_expression(text) {
+        return Some(Template::Jsonata(jsonata::readable(text, &places)));
+    }
+    let references = TextPieces::new(text, &places).filter_map(|piece| match piece {
+        Ok(Piece::Reference(reference)) => Some(Part::Reference(reference)),
+        Ok(Piece::Literal(_)) | Err(_) => None,
+    });
+    Some(Template::Text(references.collect()))
+}
+
 fn parse_text(text: &str, places: &StringPlaces, sink: &mut Sink) -> Option<Template> {
     let mut parts: Vec<Part> = Vec::new();
     let mut failed = false;
