@@ -2,7 +2,7 @@
 
 use super::load::load_pipeline;
 use super::{Context, Exit, Failure, Outcome};
-use crate::diagnostic::nearest;
+use crate::plan::NoSuchJob;
 use crate::state_machine::{self, CompileError, StateMachine, definition_text};
 use serde_json::{Map, Value as Json};
 use std::path::PathBuf;
@@ -15,24 +15,6 @@ pub(super) struct Args {
     /// Only this job's definition, without its name around it
     #[arg(long, value_name = "ID")]
     job: Option<String>,
-}
-
-/// A job was named that the pipeline does not have.
-#[derive(Debug, thiserror::Error, miette::Diagnostic)]
-#[error("pipeline `{pipeline}` has no job `{job}`")]
-#[diagnostic(code("bunsui::pipeline::no_such_job"))]
-pub(super) struct NoSuchJob {
-    pub(super) pipeline: String,
-    pub(super) job: String,
-    #[help]
-    pub(super) help: Option<String>,
-}
-
-impl NoSuchJob {
-    pub(super) fn new<'a>(pipeline: &str, job: &str, jobs: impl Iterator<Item = &'a str>) -> Self {
-        let help = nearest(job, jobs).map(|name| format!("did you mean `{name}`?"));
-        Self { pipeline: pipeline.to_owned(), job: job.to_owned(), help }
-    }
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Outcome {

@@ -1,20 +1,30 @@
 //! What `run` and `session resume` share: a runner on this machine's backend, its consumers, its interrupts, the end.
 
-use super::session::{job_records, print_session};
-use super::{Context, Exit, Failure, Outcome};
-use crate::backend::local::{FileObjects, LOCAL_BUCKET, LocalEngine, SqliteStore, objects_folder};
+use super::control::is_driven;
+use super::session::{job_records, print_session, session_line};
+use super::{Console, Context, Exit, Failure, Outcome};
+use crate::backend::local::{
+    FileObjects, LOCAL_BUCKET, LocalEngine, SqliteStore, keep_library, objects_folder,
+};
+use crate::pipeline::Pipeline;
 use crate::plan::Plan;
-use crate::plugin::Plugins;
+use crate::plugin::{Found, Plugins};
 use crate::report::json::JsonLines;
 use crate::report::lines::EventLines;
 use crate::report::live::LiveView;
-use crate::runner::port::SessionStore;
-use crate::runner::{Entry, EventConsumer, Inbox, Redaction, Request, Runner, SessionEnd};
-use crate::session::{DeploymentRecord, RunnerRecord, SessionRecord, SessionStatus};
+use crate::runner::port::{SessionStore, StoreError};
+use crate::runner::{
+    Assignment, Entry, EventConsumer, Inbox, Redaction, Request, Runner, RunnerError, SessionEnd,
+};
+use crate::session::{
+    DeploymentRecord, EventKind, JobRecord, PluginRecord, RunnerRecord, SessionEvent, SessionId,
+    SessionRecord, SessionStatus,
+};
 use jiff::Timestamp;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 /// How progress and the end are printed.
@@ -35,6 +45,9 @@ pub(super) struct Drive<'a> {
     pub(super) deployment: DeploymentRecord,
     pub(super) session: SessionRecord,
     pub(super) entry: Entry,
+    pub(super) reused: Vec<JobRecord>,
+    /// This is the process in the background that `--detach` started.
+    pub(super) is_detached: bool,
     pub(super) max_concurrency: Option<NonZeroU32>,
     pub(super) output: Output,
 }
@@ -45,27 +58,33 @@ impl Drive<'_> {
         crate::plugin::become_subreaper();
         let console = &self.context.console;
         let session_id = self.session.session_id.clone();
-        let keys = self.deployment.jobs.clone();
-        let (plan, store, output, context) =
-            (self.plan.clone(), self.store.clone(), self.output, self.context);
-        let mut requests = interrupts(user_name(context));
+        let (plan, store, context) = (self.plan.clone(), self.store.clone(), self.context);
+        let state = context.settings.local.state.clone();
+        // In the background nobody reads what is printed but a file.
+        let output = if self.is_detached { Output::Human } else { self.output };
+        let done = store.jobs(&session_id).await.map_err(Failure::surroundings)?;
+        let done = done.iter().filter(|job| job.status.is_final() && job.reused_from.is_none()).count();
+        let mut progress = Progress::new(console, self.session.jobs, done);
+        if self.is_detached {
+            super::detach::leave_terminal();
+            progress = progress.in_background(session_id.clone(), state.clone());
+        }
+        self.claim().await?;
+        let terminal = Terminal { session: session_id.clone(), state, live: progress.live_handle() };
+        let mut requests = interrupts(user_name(context), terminal);
         let end = match output {
             Output::Json => {
                 let mut json = JsonLines::new(|line| console.stream(line));
                 self.run(&mut requests, &mut json).await
             }
-            Output::Human if console.is_interactive => {
-                let mut live = LiveView::default();
-                let end = self.run(&mut requests, &mut live).await;
-                live.finish();
-                end
-            }
             Output::Human => {
-                let mut lines = EventLines::new(|line| console.talk(line));
-                self.run(&mut requests, &mut lines).await
+                let end = self.run(&mut requests, &mut progress).await;
+                progress.finish();
+                end
             }
         }?;
         if let Some(record) = store.session(&session_id).await.map_err(Failure::surroundings)? {
+            let keys = selected_keys(&plan);
             let jobs = job_records(&store, &record, keys.iter().map(String::as_str)).await?;
             match output {
                 Output::Json => console.stream(session_line(&record, &jobs)),
@@ -78,7 +97,10 @@ impl Drive<'_> {
                  to go on with it: bunsui session resume {session_id}"
             ));
         }
-        Ok(exit(&end))
+        Ok(match end {
+            SessionEnd::Left => Exit::Interrupted,
+            SessionEnd::Status(status) => exit_of(status),
+        })
     }
 
     async fn run(
@@ -107,27 +129,137 @@ impl Drive<'_> {
             inbox,
             bucket: format!("s3://{LOCAL_BUCKET}"),
         };
+        let assignment = Assignment {
+            plan: self.plan,
+            deployment: self.deployment,
+            session: self.session,
+            entry: self.entry,
+            reused: self.reused,
+        };
         let consumers: &mut [&mut dyn EventConsumer] = &mut [consumer];
-        runner
-            .run(self.plan, &self.deployment, self.session, self.entry, requests, consumers)
-            .await
-            .map_err(Failure::surroundings)
+        runner.run(assignment, requests, consumers).await.map_err(|error| match error {
+            // Another was quicker.
+            RunnerError::Store(StoreError::Held { .. }) => Failure::bad_input(error),
+            error => Failure::surroundings(error),
+        })
+    }
+
+    /// Refuses where another session of the same key is driven. A hold whose runner is gone is ended: its expiry need not be
+    /// waited for.
+    async fn claim(&self) -> Result<(), Failure> {
+        let Some(key) = &self.session.exclusive else { return Ok(()) };
+        let hold = self.store.hold(key).await.map_err(Failure::surroundings)?;
+        let Some(hold) = hold.filter(|hold| hold.session_id != self.session.session_id) else {
+            return Ok(());
+        };
+        let other = self.store.session(&hold.session_id).await.map_err(Failure::surroundings)?;
+        match other.filter(is_driven) {
+            Some(other) => Err(Failure::bad_input(StoreError::Held {
+                key: key.clone(),
+                session: other.session_id.to_string(),
+            })),
+            None => self.store.end_hold(key, &hold).await.map_err(Failure::surroundings),
+        }
     }
 }
 
-fn session_line(record: &SessionRecord, jobs: &[crate::session::JobRecord]) -> String {
-    let view = crate::report::summary::SessionView::new(record, jobs);
-    serde_json::json!({"event": "session_summary", "session": view}).to_string()
+/// The ids of the jobs that a plan runs, in the order of the file.
+fn selected_keys(plan: &Plan) -> Vec<String> {
+    let jobs = plan.pipeline.jobs.keys().enumerate();
+    jobs.filter(|(job, _)| plan.selection.has(*job)).map(|(_, id)| id.to_string()).collect()
 }
 
-fn exit(end: &SessionEnd) -> Exit {
-    match end {
-        SessionEnd::Left => Exit::Interrupted,
-        SessionEnd::Status(SessionStatus::Succeeded) => Exit::Done,
-        SessionEnd::Status(SessionStatus::Failed | SessionStatus::TimedOut | SessionStatus::Cancelled) => {
-            Exit::Unsuccessful
+/// A session's progress for people: a live view on a terminal, else lines; lines too once the terminal has gone.
+pub(super) struct Progress<'c> {
+    console: &'c Console,
+    live: Option<LiveView>,
+    lines: EventLines<Box<dyn FnMut(String) + 'c>>,
+    /// Of a process in the background that has not let go of its terminal yet.
+    background: Option<(SessionId, PathBuf)>,
+    has_terminal: Arc<AtomicBool>,
+}
+
+impl<'c> Progress<'c> {
+    /// `done` of `count` jobs were final before the first event.
+    pub(super) fn new(console: &'c Console, count: usize, done: usize) -> Self {
+        Self {
+            console,
+            live: console.is_interactive.then(|| LiveView::new(count, done)),
+            lines: EventLines::new(Box::new(|line| console.talk(line))),
+            background: None,
+            has_terminal: Arc::new(AtomicBool::new(true)),
         }
-        SessionEnd::Status(_) => Exit::Paused,
+    }
+
+    fn in_background(self, session: SessionId, state: PathBuf) -> Self {
+        Self { live: None, background: Some((session, state)), ..self }
+    }
+
+    /// By which the live view is taken off a terminal that has gone.
+    fn live_handle(&self) -> LiveHandle {
+        LiveHandle { view: self.live.as_ref().map(LiveView::handle), has_terminal: self.has_terminal.clone() }
+    }
+
+    /// Leaves what scrolled up, and nothing that is redrawn.
+    pub(super) fn finish(&mut self) {
+        if let Some(live) = &mut self.live {
+            live.finish();
+        }
+    }
+}
+
+impl EventConsumer for Progress<'_> {
+    fn event(&mut self, event: &SessionEvent) {
+        if self.live.is_some() && !self.has_terminal.load(Ordering::Relaxed) {
+            self.live = None;
+        }
+        match &mut self.live {
+            Some(live) => live.event(event),
+            None => self.lines.event(event),
+        }
+        // From here on the session is driven: whoever waits for that may go.
+        if matches!(event.kind, EventKind::LeaseTaken { .. })
+            && let Some((session, state)) = self.background.take()
+        {
+            super::detach::let_go(&session, &state);
+            self.console.talk(format!("session {session}: runner {} in the background", std::process::id()));
+        }
+    }
+}
+
+/// The live view, from another task.
+struct LiveHandle {
+    view: Option<indicatif::MultiProgress>,
+    has_terminal: Arc<AtomicBool>,
+}
+
+/// What a runner prints on, for when it goes away.
+struct Terminal {
+    session: SessionId,
+    state: PathBuf,
+    live: LiveHandle,
+}
+
+impl Terminal {
+    fn has_gone(&self) {
+        self.live.has_terminal.store(false, Ordering::Relaxed);
+        if let Some(view) = &self.live.view {
+            view.set_draw_target(indicatif::ProgressDrawTarget::hidden());
+        }
+        super::detach::hang_up(&self.session, &self.state);
+    }
+}
+
+/// The exit code that a session's status asks for.
+pub(super) fn exit_of(status: SessionStatus) -> Exit {
+    match status {
+        SessionStatus::Succeeded => Exit::Done,
+        SessionStatus::Failed | SessionStatus::TimedOut | SessionStatus::Cancelled => Exit::Unsuccessful,
+        SessionStatus::Created
+        | SessionStatus::Running
+        | SessionStatus::Pausing
+        | SessionStatus::Paused
+        | SessionStatus::Cancelling => Exit::Paused,
     }
 }
 
@@ -141,6 +273,41 @@ fn max_concurrency(asked: Option<NonZeroU32>, plan: &Plan) -> usize {
 /// Names and versions of the plugins that a deployment was made with.
 pub(super) fn plugin_names(plugins: &Plugins) -> Vec<String> {
     plugins.found().iter().map(|plugin| format!("{} {}", plugin.name, plugin.version)).collect()
+}
+
+/// The plugins that know a pipeline's operation types.
+pub(super) fn used_plugins<'p>(pipeline: &Pipeline, plugins: &'p Plugins) -> Vec<&'p Found> {
+    let kinds: std::collections::BTreeSet<&str> = pipeline
+        .jobs
+        .values()
+        .flat_map(|job| &job.operations)
+        .map(|operation| operation.kind.as_str())
+        .collect();
+    let is_used = |found: &&Found| found.operation_types.iter().any(|kind| kinds.contains(kind.as_str()));
+    plugins.found().iter().filter(is_used).collect()
+}
+
+/// Keeps their libraries for whoever resumes the session. One that cannot be kept costs that, and not the session.
+pub(super) fn keep_plugins(used: &[&Found], context: &Context) {
+    for plugin in used {
+        if let Err(error) = keep_library(&context.settings.local.state, plugin) {
+            context.console.talk(format!(
+                "plugin {} cannot be kept with the session ({error}): a resume will use what is installed then",
+                plugin.name
+            ));
+        }
+    }
+}
+
+/// The same, as a session keeps them.
+pub(super) fn plugin_records(used: &[&Found]) -> Vec<PluginRecord> {
+    used.iter()
+        .map(|found| PluginRecord {
+            name: found.name.clone(),
+            version: found.version.clone(),
+            sha256: found.sha256.clone(),
+        })
+        .collect()
 }
 
 /// This process, as a runner.
@@ -163,13 +330,14 @@ pub(super) fn user_name(context: &Context) -> String {
         .map_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()), |(_, value)| value.clone())
 }
 
-/// Interrupts as requests: the first pauses, the second cancels, the third leaves. A SIGTERM counts as a first one.
-fn interrupts(by: String) -> UnboundedReceiver<Request> {
+/// Interrupts as requests: the first pauses, the second cancels, the third leaves. A SIGTERM counts as a first one; a terminal
+/// that goes away leaves the session to run in the background.
+fn interrupts(by: String, terminal: Terminal) -> UnboundedReceiver<Request> {
     let (sender, receiver) = unbounded_channel();
     tokio::spawn(async move {
         use tokio::signal::unix::{SignalKind, signal};
-        let (Ok(mut interrupt), Ok(mut terminate)) =
-            (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+        let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) =
+            (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), signal(SignalKind::hangup()))
         else {
             return;
         };
@@ -178,6 +346,7 @@ fn interrupts(by: String) -> UnboundedReceiver<Request> {
             let reason = tokio::select! {
                 _ = interrupt.recv() => { count += 1; "interrupted" }
                 _ = terminate.recv() => { count = count.max(1); "told to terminate" }
+                _ = hangup.recv() => { terminal.has_gone(); continue }
             };
             let (by, reason) = (by.clone(), reason.to_owned());
             let request = match count {

@@ -45,12 +45,23 @@ pub(super) struct Checked {
     pub(super) pipeline: Option<Pipeline>,
 }
 
+/// What a pipeline is called that was read from standard input.
+pub(super) const STDIN: &str = "<stdin>";
+
 /// Finds the plugins that the settings and the executable's place name.
 pub(super) fn find_plugins(context: &Context) -> Plugins {
     find_plugins_with(ProjectPlugins::Load, context)
 }
 
-/// The same, for commands that look at a project and need not trust it.
+/// The same, with these folders before all others, each with its origin.
+pub(super) fn find_plugins_before(folders: Vec<(PathBuf, String)>, context: &Context) -> Plugins {
+    let executable = std::env::current_exe().unwrap_or_default();
+    let mut options = PluginsOptions::new(&context.settings, executable, ProjectPlugins::Load);
+    options.folders.splice(0..0, folders);
+    Plugins::find(options)
+}
+
+/// The same as [`find_plugins`], for commands that look at a project and need not trust it.
 pub(super) fn find_plugins_with(project: ProjectPlugins, context: &Context) -> Plugins {
     let executable = std::env::current_exe().unwrap_or_default();
     Plugins::find(PluginsOptions::new(&context.settings, executable, project))
@@ -101,6 +112,35 @@ fn nearby(path: &Path, context: &Context) -> Option<String> {
     Some(format!("did you mean `{}`?", folder.join(nearest).display()))
 }
 
+/// What a command does after a text was checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Afterwards {
+    /// More: what was made of the text is taken apart.
+    GoOn,
+    /// It ends, and its memory with it.
+    End,
+}
+
+/// What is found in a text, for who needs no pipeline of it.
+pub(super) fn findings(
+    name: &str,
+    bytes: Vec<u8>,
+    plugins: &Plugins,
+    afterwards: Afterwards,
+) -> (Arc<Source>, Vec<Diagnostic>) {
+    let mut sink = Sink::new();
+    let source = document::decode(name, bytes, &mut sink);
+    let document = if sink.has_errors() { None } else { document::parse(&source, &mut sink) };
+    if let Some(document) = document {
+        let made = pipeline::check(&document, plugins, &mut sink);
+        if afterwards == Afterwards::End {
+            std::mem::forget(made);
+            std::mem::forget(document);
+        }
+    }
+    (source, sink.into_sorted())
+}
+
 /// Checks a text completely.
 pub(super) fn check(name: &str, bytes: Vec<u8>, plugins: &Plugins) -> Checked {
     let mut sink = Sink::new();
@@ -123,7 +163,7 @@ pub(super) fn load_pipeline_with(
 ) -> Result<LoadedPipeline, Failure> {
     let bytes = read_file(path, context).map_err(Failure::bad_input)?;
     let plugins = find_plugins_with(project, context);
-    let name = if path == Path::new("-") { "<stdin>".to_owned() } else { path.display().to_string() };
+    let name = if path == Path::new("-") { STDIN.to_owned() } else { path.display().to_string() };
     let checked = check(&name, bytes, &plugins);
     context.console.diagnostics(&checked.source, &checked.diagnostics);
     let Some(pipeline) = checked.pipeline else {

@@ -1,9 +1,9 @@
 //! `bunsui logs SESSION`: the log lines of its operations.
 
-use super::compile::NoSuchJob;
 use super::store::{block_on, find_session};
 use super::{Context, Exit, Failure, Outcome};
 use crate::backend::local::{FileObjects, LogFilter, LogRecord, objects_folder, read_logs};
+use crate::plan::NoSuchJob;
 use crate::report::text::printable;
 use crate::runner::port::deployment;
 use crate::session::SessionRecord;

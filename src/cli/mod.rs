@@ -3,11 +3,13 @@
 //! Takes: arguments. Gives: an exit code.
 //! Deliberately does not: do work; that lives in the library.
 
+mod attach;
 mod compile;
 mod completions;
 mod config;
 mod console;
 mod control;
+mod detach;
 mod drive;
 mod execute;
 mod explain;
@@ -19,8 +21,11 @@ mod logs;
 mod parameters;
 mod plan;
 mod plugin;
+mod provenance;
+mod retention;
 mod run;
 mod session;
+mod slice;
 mod store;
 mod trace;
 mod validate;

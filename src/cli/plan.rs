@@ -6,7 +6,7 @@ use super::{Context, Exit, Failure, Outcome, compile};
 use crate::backend::local::check_runnable;
 use crate::diagnostic::Sink;
 use crate::pipeline::{Job, Pipeline, RunIf, format_duration};
-use crate::plan::{Parameters, resolve_parameters};
+use crate::plan::{Parameters, Selection, resolve_parameters};
 use crate::settings::BackendKind;
 use crate::state_machine::{self, StateMachine};
 use serde_json::json;
@@ -35,7 +35,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Outcome {
     let pipeline = &loaded.pipeline;
     let mut sink = Sink::new();
     if context.settings.backend == BackendKind::Local {
-        check_runnable(pipeline, &*loaded.plugins, &mut sink);
+        check_runnable(pipeline, &Selection::all(pipeline), &*loaded.plugins, &mut sink);
     }
     let given = given(&args.parameters, pipeline, context)?;
     let parameters = resolve_parameters(pipeline, &given, &mut sink);

@@ -46,7 +46,7 @@ fn list(args: &ListArgs, context: &Context) -> Outcome {
 
 fn print_human(plugins: &Plugins, context: &Context) {
     let console = &context.console;
-    for Found { name, version, path, origin, operation_types } in plugins.found() {
+    for Found { name, version, path, origin, operation_types, .. } in plugins.found() {
         console.data(format_args!("{name} {version}  types: {}", operation_types.join(", ")));
         console.data(format_args!("  {} ({origin})", path.display()));
     }
@@ -100,7 +100,7 @@ fn print_json(plugins: &Plugins, context: &Context) {
         plugins: plugins
             .found()
             .iter()
-            .map(|Found { name, version, path, origin, operation_types }| FoundView {
+            .map(|Found { name, version, path, origin, operation_types, .. }| FoundView {
                 name,
                 version,
                 path,

@@ -1,16 +1,24 @@
 //! `bunsui run FILE`: a session, from its parameters to its summary.
 
-use super::drive::{Drive, Output, plugin_names, this_runner};
+use super::detach::{self, DetachArgs};
+use super::drive::{Drive, Output, keep_plugins, plugin_names, plugin_records, this_runner, used_plugins};
 use super::load::{LoadedPipeline, load_pipeline, need_local_backend, report};
 use super::parameters::{ParameterArgs, given};
-use super::store::block_on;
+use super::provenance::git_record;
+use super::slice::{SliceArgs, selection};
+use super::store::{block_on, open_store};
 use super::{Context, Failure, Outcome, compile};
 use crate::backend::local::{SqliteStore, check_runnable};
 use crate::diagnostic::Sink;
+use crate::expression::EvaluationError;
 use crate::pipeline::OnFailure;
 use crate::plan::{Plan, plan, resolve_parameters};
-use crate::runner::{Entry, deployment_record};
-use crate::session::{DeploymentRecord, RECORD_VERSION, SessionId, SessionRecord, SessionStatus};
+use crate::report::text::one_line;
+use crate::runner::port::SessionStore;
+use crate::runner::{Entry, deployment_record, reused_outputs};
+use crate::session::{
+    DeploymentRecord, RECORD_VERSION, SessionId, SessionRecord, SessionStatus, SliceRecord,
+};
 use crate::state_machine;
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -34,9 +42,25 @@ pub(super) struct Args {
     /// Start nothing new after a failure, whatever the pipeline's `on_failure` says
     #[arg(long)]
     fail_fast: bool,
+    #[command(flatten)]
+    slice: SliceArgs,
+    #[command(flatten)]
+    detach: DetachArgs,
     /// Progress for people on stderr, or one JSON object an event on stdout, the last one the session
     #[arg(long, value_enum, default_value_t = Output::Human)]
     output: Output,
+}
+
+/// `exclusive` gives no key.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("`exclusive` of pipeline `{pipeline}` gives no key: {error}")]
+#[diagnostic(
+    code("bunsui::session::no_exclusive_key"),
+    help("give a value for the params that it names, or a `default` to each")
+)]
+struct NoExclusiveKey {
+    pipeline: String,
+    error: EvaluationError,
 }
 
 fn parse_count(text: &str) -> Result<NonZeroU32, String> {
@@ -52,15 +76,62 @@ fn parse_label(text: &str) -> Result<(String, String), String> {
 
 pub(super) fn run(args: &Args, context: &Context) -> Outcome {
     need_local_backend(context)?;
+    if args.detach.detach {
+        return detach::start(context);
+    }
     let loaded = load_pipeline(&args.file, context)?;
-    let plan = Arc::new(make_plan(args, &loaded, context)?);
-    block_on(drive(args, context, loaded, plan))?
+    // Told by another program while this one compiles.
+    let directory = loaded.directory.clone();
+    let git = std::thread::spawn(move || git_record(&directory));
+    block_on(async {
+        let slice = args.slice.record(&loaded.pipeline, context).await?;
+        let plan = make_plan(args, &loaded, slice.as_ref(), context)?;
+        let outputs_of = slice.as_ref().and_then(|slice| slice.outputs_of.as_ref());
+        let earlier = if outputs_of.is_some() { open_store(context)? } else { None };
+        let from = outputs_of.zip(earlier.as_ref()).map(|(id, store)| (id, store as &dyn SessionStore));
+        let reused = reused_outputs(&plan, from, &[]).await.map_err(Failure::bad_input)?;
+        // Only now: what cannot be run leaves nothing behind.
+        let store = SqliteStore::open(&context.settings.local.state).map_err(Failure::surroundings)?;
+        say_what_is_left_out(&plan, context);
+        let deployment =
+            deployment_record(&plan, &loaded.file, plugin_names(&loaded.plugins), Timestamp::now());
+        let used = used_plugins(&plan.pipeline, &loaded.plugins);
+        keep_plugins(&used, context);
+        let session = SessionRecord {
+            plugins: plugin_records(&used),
+            git: git.join().ok().flatten(),
+            slice,
+            exclusive: exclusive_key(&plan)?,
+            ..new_session(args, context, &loaded, &plan, &deployment)
+        };
+        let drive = Drive {
+            context,
+            store,
+            plugins: loaded.plugins,
+            directory: loaded.directory,
+            plan: Arc::new(plan),
+            deployment,
+            session,
+            entry: Entry::New,
+            reused,
+            is_detached: args.detach.detached,
+            max_concurrency: args.max_concurrency,
+            output: args.output,
+        };
+        drive.finish().await
+    })?
 }
 
-fn make_plan(args: &Args, loaded: &LoadedPipeline, context: &Context) -> Result<Plan, Failure> {
+fn make_plan(
+    args: &Args,
+    loaded: &LoadedPipeline,
+    slice: Option<&SliceRecord>,
+    context: &Context,
+) -> Result<Plan, Failure> {
     let mut pipeline = loaded.pipeline.clone();
+    let selection = selection(&pipeline, slice).map_err(Failure::bad_input)?;
     let mut sink = Sink::new();
-    check_runnable(&pipeline, &*loaded.plugins, &mut sink);
+    check_runnable(&pipeline, &selection, &*loaded.plugins, &mut sink);
     let given = given(&args.parameters, &pipeline, context)?;
     let parameters = resolve_parameters(&pipeline, &given, &mut sink);
     report(&pipeline, &loaded.file, sink, context)?;
@@ -69,27 +140,40 @@ fn make_plan(args: &Args, loaded: &LoadedPipeline, context: &Context) -> Result<
     if args.fail_fast {
         Arc::make_mut(&mut pipeline).on_failure = OnFailure::Stop;
     }
-    Ok(plan(pipeline, machines, parameters))
+    Ok(plan(pipeline, machines, parameters, selection))
 }
 
-async fn drive(args: &Args, context: &Context, loaded: LoadedPipeline, plan: Arc<Plan>) -> Outcome {
-    let store = SqliteStore::open(&context.settings.local.state).map_err(Failure::surroundings)?;
-    let plugins = plugin_names(&loaded.plugins);
-    let deployment = deployment_record(&plan, &loaded.file, plugins, Timestamp::now());
-    let session = new_session(args, context, &loaded, &plan, &deployment);
-    let drive = Drive {
-        context,
-        store,
-        plugins: loaded.plugins,
-        directory: loaded.directory,
-        plan,
-        deployment,
-        session,
-        entry: Entry::New,
-        max_concurrency: args.max_concurrency,
-        output: args.output,
+/// The key that the pipeline's `exclusive` gives.
+pub(super) fn exclusive_key(plan: &Plan) -> Result<Option<String>, Failure> {
+    plan.exclusive_key().map_err(|error| {
+        Failure::bad_input(NoExclusiveKey { pipeline: plan.pipeline.name.to_string(), error })
+    })
+}
+
+/// A part of a pipeline begins with jobs whose upstreams do not run: these count as succeeded.
+fn say_what_is_left_out(plan: &Plan, context: &Context) {
+    let pipeline = &plan.pipeline;
+    if plan.selection.len() == pipeline.jobs.len() {
+        return;
+    }
+    let is_needed = |job: &usize| {
+        !plan.selection.has(*job)
+            && pipeline.graph.downstreams[*job].iter().any(|downstream| plan.selection.has(*downstream))
     };
-    drive.finish().await
+    let left_out: Vec<&str> =
+        (0..pipeline.jobs.len()).filter(is_needed).map(|job| pipeline.jobs[job].id.as_str()).collect();
+    context.console.talk(format!(
+        "{} of {} jobs run{}",
+        plan.selection.len(),
+        pipeline.jobs.len(),
+        match left_out.as_slice() {
+            [] => String::new(),
+            left_out => {
+                let names = one_line(&left_out.join(", "), 200);
+                format!("; what they depend on counts as succeeded: {names}")
+            }
+        }
+    ));
 }
 
 fn new_session(
@@ -113,10 +197,19 @@ fn new_session(
         ended_at: None,
         labels: args.label.iter().cloned().collect::<IndexMap<_, _>>(),
         parameters: plan.parameters.without_secrets(),
+        given: plan.parameters.given.iter().cloned().collect(),
         secrets: plan.parameters.secrets.iter().cloned().collect(),
         runner: this_runner(context),
         lease: None,
         active_ms: 0,
-        jobs: plan.pipeline.jobs.len(),
+        jobs: plan.selection.len(),
+        created_by: Some(this_runner(context)),
+        git: None,
+        plugins: Vec::new(),
+        slice: None,
+        exclusive: None,
+        pause: None,
+        retries: 0,
+        retrying: None,
     }
 }

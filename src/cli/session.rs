@@ -1,14 +1,14 @@
 //! `bunsui session list|show`: what has run.
 
 use super::store::{block_on, find_session, open_store};
-use super::{Context, Exit, Failure, Outcome, control};
+use super::{Context, Exit, Failure, Outcome, attach, control, retention};
 use crate::backend::local::{FileObjects, SqliteStore, objects_folder};
 use crate::pipeline::Pipeline;
 use crate::report::failure::{self, FailedJob};
 use crate::report::summary::{self, SessionView};
-use crate::report::text::between;
+use crate::report::text::{between, pause_line};
 use crate::runner::port::{SessionFilter, SessionStore, deployment};
-use crate::session::{JobRecord, JobStatus, SessionRecord, SessionStatus};
+use crate::session::{DeploymentRecord, JobRecord, JobStatus, SessionRecord, SessionStatus, SliceRecord};
 use serde_json::json;
 use std::collections::HashMap;
 
@@ -18,12 +18,20 @@ pub(super) enum Command {
     List(ListArgs),
     /// One session: its jobs, outputs and failures
     Show(ShowArgs),
+    /// Follow a session that somebody drives
+    Attach(attach::Args),
     /// Go on with a session that is paused, or whose runner died
     Resume(control::ResumeArgs),
     /// Start nothing new; running jobs finish
-    Pause(control::AskArgs),
+    Pause(control::PauseArgs),
     /// Stop what runs, and end the session
-    Cancel(control::AskArgs),
+    Cancel(control::CancelArgs),
+    /// Run again what did not succeed, and everything downstream
+    Retry(control::RetryArgs),
+    /// Delete sessions, with their outputs and log lines
+    Delete(retention::DeleteArgs),
+    /// Delete sessions that ended long ago
+    Prune(retention::PruneArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -58,7 +66,7 @@ enum Output {
     Json,
 }
 
-fn parse_status(text: &str) -> Result<SessionStatus, String> {
+pub(super) fn parse_status(text: &str) -> Result<SessionStatus, String> {
     serde_json::from_value(json!(text)).map_err(|_| {
         "a status is created, running, pausing, paused, cancelling, succeeded, failed, timed_out or cancelled".into()
     })
@@ -71,6 +79,10 @@ pub(super) fn run(command: &Command, context: &Context) -> Outcome {
         Command::Resume(args) => control::resume(args, context),
         Command::Pause(args) => control::pause(args, context),
         Command::Cancel(args) => control::cancel(args, context),
+        Command::Retry(args) => control::retry(args, context),
+        Command::Attach(args) => attach::run(args, context),
+        Command::Delete(args) => retention::delete(args, context),
+        Command::Prune(args) => retention::prune(args, context),
     }
 }
 
@@ -78,8 +90,8 @@ async fn list(args: &ListArgs, context: &Context) -> Outcome {
     let filter = SessionFilter {
         pipeline: args.pipeline.clone(),
         statuses: args.status.clone(),
-        id_part: None,
         limit: args.limit,
+        ..SessionFilter::default()
     };
     let sessions = match open_store(context)? {
         Some(store) => store.sessions(&filter).await.map_err(Failure::surroundings)?,
@@ -103,6 +115,12 @@ async fn list(args: &ListArgs, context: &Context) -> Outcome {
             ));
             for session in &sessions {
                 context.console.data(list_line(session, longest));
+                if let Some(pause) = &session.pause {
+                    context.console.data(format!("  {}", pause_line(pause)));
+                }
+                if let Some(line) = control::left_line(session) {
+                    context.console.data(format!("  {line}"));
+                }
             }
         }
     }
@@ -127,7 +145,7 @@ async fn show(args: &ShowArgs, context: &Context) -> Outcome {
     let (store, session) = find_session(&args.session, context).await?;
     let objects = FileObjects::new(objects_folder(&context.settings.local.state));
     let pinned = deployment(&objects, &session).await.map_err(Failure::surroundings)?;
-    let keys: Vec<String> = pinned.as_ref().map(|pinned| pinned.jobs.clone()).unwrap_or_default();
+    let keys = job_keys(&session, pinned.as_ref());
     let jobs = job_records(&store, &session, keys.iter().map(String::as_str)).await?;
     if args.output == Output::Json {
         let view = SessionView::new(&session, &jobs);
@@ -135,27 +153,64 @@ async fn show(args: &ShowArgs, context: &Context) -> Outcome {
         return Ok(Exit::Done);
     }
     context.console.data(facts(&session));
-    let has_failures = jobs.iter().any(|job| job.failure.is_some());
-    let pipeline = pinned.filter(|_| has_failures).and_then(|pinned| {
-        let plugins = super::load::find_plugins(context);
-        super::load::check(&pinned.file, pinned.text.into_bytes(), &plugins).pipeline
-    });
+    let pipeline = failed_pipeline(&jobs, pinned, context);
     context.console.raw(&rendered(&session, &jobs, pipeline.as_ref(), context));
     Ok(Exit::Done)
 }
 
+/// The pipeline as the session knows it, where failures are to be shown at its lines.
+pub(super) fn failed_pipeline(
+    jobs: &[JobRecord],
+    pinned: Option<DeploymentRecord>,
+    context: &Context,
+) -> Option<Pipeline> {
+    let pinned = pinned.filter(|_| jobs.iter().any(|job| job.failure.is_some()))?;
+    let plugins = super::load::find_plugins(context);
+    super::load::check(&pinned.file, pinned.text.into_bytes(), &plugins).pipeline
+}
+
+/// Ids of the session's jobs in the order of the file. Of a part of a pipeline those that have a record are known: what a
+/// part is made of would take the graph.
+pub(super) fn job_keys(session: &SessionRecord, pinned: Option<&DeploymentRecord>) -> Vec<String> {
+    match (pinned, &session.slice) {
+        (Some(pinned), None) => pinned.jobs.clone(),
+        _ => Vec::new(),
+    }
+}
+
+/// The last line of `--output json`.
+pub(super) fn session_line(record: &SessionRecord, jobs: &[JobRecord]) -> String {
+    json!({"event": "session_summary", "session": SessionView::new(record, jobs)}).to_string()
+}
+
 fn facts(session: &SessionRecord) -> String {
+    let creator = session.created_by.as_ref().unwrap_or(&session.runner);
     let mut lines = vec![
         format!("session     {}", session.session_id),
         format!("pipeline    {} (version {}) from {}", session.pipeline_id, session.version, session.file),
         format!(
             "created     {} by {} on {}",
             session.created_at.strftime("%Y-%m-%d %H:%M:%S UTC"),
-            session.runner.user,
-            session.runner.host
+            creator.user,
+            creator.host
         ),
-        format!("bunsui      {}", session.runner.bunsui),
+        format!("bunsui      {}", creator.bunsui),
     ];
+    for plugin in &session.plugins {
+        let digest = plugin.sha256.get(..12).unwrap_or(&plugin.sha256);
+        lines.push(format!("plugin      {} {} (sha256 {digest})", plugin.name, plugin.version));
+    }
+    if let Some(git) = &session.git {
+        let branch = git.branch.as_ref().map(|branch| format!(" on {branch}")).unwrap_or_default();
+        let dirty = if git.is_dirty { ", with changes that are not committed" } else { "" };
+        lines.push(format!("git         {}{branch}{dirty}", git.revision));
+    }
+    if let Some(slice) = &session.slice {
+        lines.push(format!("part        {}", slice_text(slice)));
+    }
+    if let Some(key) = &session.exclusive {
+        lines.push(format!("exclusive   {key}"));
+    }
     for (name, value) in &session.parameters {
         lines.push(format!("param       {name} = {value}"));
     }
@@ -165,7 +220,28 @@ fn facts(session: &SessionRecord) -> String {
     for (key, value) in &session.labels {
         lines.push(format!("label       {key}={value}"));
     }
+    if session.retries > 0 {
+        lines.push(format!("retried     {}", times(session.retries)));
+    }
+    if let Some(driven) = control::driver_line(session) {
+        lines.push(format!("driven      {driven}"));
+    }
+    if let Some(pause) = &session.pause {
+        lines.push(format!("pause       {}", pause_line(pause)));
+    }
     lines.join("\n")
+}
+
+fn times(count: u32) -> String {
+    if count == 1 { "once".into() } else { format!("{count} times") }
+}
+
+fn slice_text(slice: &SliceRecord) -> String {
+    let mut parts: Vec<String> = slice.only.iter().map(|job| format!("--only {job}")).collect();
+    parts.extend(slice.from.iter().map(|job| format!("--from {job}")));
+    parts.extend(slice.until.iter().map(|job| format!("--until {job}")));
+    parts.extend(slice.outputs_of.iter().map(|session| format!("--outputs-of {session}")));
+    parts.join(" ")
 }
 
 /// The records of a session's jobs in the order of the file; a job without a record is pending.
@@ -235,10 +311,16 @@ fn next_step(session: &SessionRecord) -> String {
     let id = &session.session_id;
     match session.status {
         SessionStatus::Succeeded => format!("its log lines: bunsui logs {id}\n"),
-        SessionStatus::Cancelled => format!("its log lines: bunsui logs {id}\n"),
-        SessionStatus::Failed | SessionStatus::TimedOut => {
-            format!("its log lines: bunsui logs {id}\nonce it is mended: bunsui run {}\n", session.file)
+        SessionStatus::Cancelled => format!(
+            "its log lines: bunsui logs {id}\nwhat did not succeed, again: bunsui session retry {id}\n"
+        ),
+        SessionStatus::Paused if control::is_driven(session) => {
+            format!("its runner waits; to end the pause: bunsui session resume {id}\n")
         }
+        SessionStatus::Failed | SessionStatus::TimedOut => format!(
+            "its log lines: bunsui logs {id}\n\
+             what did not succeed, again: bunsui session retry {id}  (--with-current: with the file as it is then)\n"
+        ),
         SessionStatus::Paused => format!("to go on with it: bunsui session resume {id}\n"),
         _ if control::is_driven(session) => format!("its log lines: bunsui logs {id}\n"),
         SessionStatus::Cancelling => {

@@ -49,13 +49,23 @@ pub(super) async fn find_session(
     wanted: &str,
     context: &Context,
 ) -> Result<(SqliteStore, SessionRecord), Failure> {
+    find_session_of(wanted, None, context).await
+}
+
+/// The same, but `last` is the last session of a pipeline, if one is named.
+pub(super) async fn find_session_of(
+    wanted: &str,
+    pipeline: Option<&str>,
+    context: &Context,
+) -> Result<(SqliteStore, SessionRecord), Failure> {
     let none = || {
         let state = context.settings.local.state.display().to_string();
         Failure::bad_input(SessionLookupError::None { state })
     };
     let store = open_store(context)?.ok_or_else(none)?;
+    let pipeline = pipeline.map(str::to_owned);
     let filter = match wanted {
-        "last" => SessionFilter { limit: 1, ..SessionFilter::default() },
+        "last" => SessionFilter { pipeline, limit: 1, ..SessionFilter::default() },
         part => SessionFilter { id_part: Some(part.to_owned()), limit: RECENT, ..SessionFilter::default() },
     };
     let mut found = store.sessions(&filter).await.map_err(Failure::surroundings)?;

@@ -1,6 +1,6 @@
 //! `bunsui validate [PATH]...`: every finding of every file.
 
-use super::load::{check, count_line, find_plugins_with, read_file};
+use super::load::{Afterwards, count_line, find_plugins_with, findings, read_file};
 use super::{Context, Exit, Failure, Outcome};
 use crate::diagnostic::{self, Diagnostic, DiagnosticView, Severity};
 use crate::plugin::{Plugins, ProjectPlugins};
@@ -40,8 +40,9 @@ pub(super) fn run(args: &Args, context: &Context) -> Outcome {
     let plugins = find_plugins_with(project, context);
     let mut views = Vec::new();
     let mut found = Vec::new();
-    for file in &files {
-        let (file_views, diagnostics) = validate_file(file, &plugins, args.format, context)?;
+    for (at, file) in files.iter().enumerate() {
+        let afterwards = if at + 1 == files.len() { Afterwards::End } else { Afterwards::GoOn };
+        let (file_views, diagnostics) = validate_file(file, &plugins, args.format, afterwards, context)?;
         views.extend(file_views);
         found.extend(diagnostics);
     }
@@ -63,18 +64,19 @@ fn validate_file(
     file: &Path,
     plugins: &Plugins,
     format: Format,
+    afterwards: Afterwards,
     context: &Context,
 ) -> Result<(Vec<DiagnosticView>, Vec<Diagnostic>), Failure> {
     let bytes = read_file(file, context).map_err(Failure::bad_input)?;
-    let checked = check(&display_name(file), bytes, plugins);
+    let (source, diagnostics) = findings(&display_name(file), bytes, plugins, afterwards);
     let views = match format {
-        Format::Json => diagnostic::views(&checked.source, &checked.diagnostics),
+        Format::Json => diagnostic::views(&source, &diagnostics),
         Format::Human => {
-            context.console.diagnostics(&checked.source, &checked.diagnostics);
+            context.console.diagnostics(&source, &diagnostics);
             Vec::new()
         }
     };
-    Ok((views, checked.diagnostics))
+    Ok((views, diagnostics))
 }
 
 fn display_name(file: &Path) -> String {

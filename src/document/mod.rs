@@ -4,19 +4,22 @@
 //! Deliberately does not: know what any key means.
 
 mod bounded;
+mod builder;
 mod duplicate;
+mod entries;
 mod parse;
+mod part;
 mod scan;
 mod span;
 mod syntax;
 
 pub(crate) use bounded::{LARGEST, is_too_large, read_bounded};
+pub use entries::{Entries, IntoIter, Iter};
 pub use parse::{decode, parse};
 pub(crate) use span::StringPlaces;
 pub use span::inner_span;
 
 use crate::diagnostic::{Source, Span};
-use indexmap::IndexMap;
 use std::sync::Arc;
 
 /// A text that is TOML.
@@ -34,7 +37,7 @@ pub struct Table {
     /// The header of a `[table]`, the braces of an inline table, the key of a dotted one.
     pub span: Span,
     /// Keys and values.
-    pub entries: IndexMap<String, Entry>,
+    pub entries: Entries<String, Entry>,
 }
 
 /// One key with its value.

@@ -1,11 +1,11 @@
 //! Text to [`Document`], by `toml`'s recoverable parser.
 
 use super::bounded::{LARGEST, is_too_large};
+use super::builder::build;
 use super::scan::{DEEPEST, Scan, scan};
 use super::syntax::{Fault, faults};
-use super::{Document, Entry, Table, Value, ValueKind};
+use super::{Document, Entries, Entry, Table, Value, ValueKind};
 use crate::diagnostic::{Diagnostic, Sink, Source, Span};
-use indexmap::IndexMap;
 use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeFloat, DeInteger, DeTable, DeValue};
@@ -44,6 +44,9 @@ pub fn parse(source: &Arc<Source>, sink: &mut Sink) -> Option<Document> {
         sink.report(too_large());
         return None;
     }
+    if let Some(root) = build(&source.text) {
+        return Some(Document { source: Arc::clone(source), root });
+    }
     let scan = scan(&source.text);
     if let Some(at) = scan.too_deep {
         sink.report(too_deep(Span { start: at, end: at + 1 }));
@@ -54,7 +57,7 @@ pub fn parse(source: &Arc<Source>, sink: &mut Sink) -> Option<Document> {
 }
 
 /// Where brackets are not closed, they are closed in a copy: what follows them is then read as it was meant.
-fn parse_text(text: &str, scan: &Scan, sink: &mut Sink) -> Table {
+pub(super) fn parse_text(text: &str, scan: &Scan, sink: &mut Sink) -> Table {
     let repair = Repair::new(text, scan);
     let (root, errors) = DeTable::parse_recoverable(&repair.text);
     let mut reader = Reader { repair: &repair, faults: Vec::new() };
@@ -127,10 +130,10 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn table(&mut self, table: &DeTable<'_>, span: Span) -> Table {
-        let mut entries = IndexMap::with_capacity(table.len());
+        let mut entries = Entries::with_capacity(table.len());
         for (key, value) in table {
             let entry = Entry { key_span: self.span(key.span()), value: self.value(value) };
-            entries.insert(key.get_ref().to_string(), entry);
+            entries.insert_new(key.get_ref().to_string(), entry);
         }
         Table { span, entries }
     }
@@ -220,6 +223,13 @@ mod tests {
         let expected =
             ["a = a", "b = [a.b]", "c = c", "d = [1, 2]", "\"é\" = { x = 'y' }", "x = 'y'", "t = [[t]]"];
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn an_item_of_a_list_may_look_like_a_key_with_a_value() {
+        let document = document("command = [\n  \"--jobs=2\",\n  \"a = b\",\n]\n");
+        let kind = document.root.value("command").map(|value| &value.kind);
+        assert!(matches!(kind, Some(ValueKind::Array(items)) if items.len() == 2), "{kind:?}");
     }
 
     #[test]

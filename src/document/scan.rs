@@ -227,11 +227,22 @@ fn is_header(line: &[u8]) -> bool {
     is_word && is_key && !matches!(inner, b"true" | b"false" | b"inf" | b"nan")
 }
 
-/// `key = `, `a.b =`, `"key" =`
+/// `key = `, `a.b =`, `"key" =`; not `"--key=value"`, which may be an item of a list.
 fn is_assignment(line: &[u8]) -> bool {
-    let Some(equals) = line.iter().position(|byte| *byte == b'=') else { return false };
-    let key = line[..equals].trim_ascii();
-    !key.is_empty() && key.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_. \"'".contains(byte))
+    let mut quote = None;
+    let mut is_key = false;
+    for byte in line {
+        match (quote, byte) {
+            (Some(open), _) if open == byte => quote = None,
+            (Some(_), _) => {}
+            (None, b'"' | b'\'') => (quote, is_key) = (Some(byte), true),
+            (None, b'=') => return is_key,
+            (None, byte) if byte.is_ascii_alphanumeric() || b"-_.".contains(byte) => is_key = true,
+            (None, byte) if byte.is_ascii_whitespace() => {}
+            (None, _) => return false,
+        }
+    }
+    false
 }
 
 #[cfg(test)]
@@ -251,11 +262,13 @@ mod tests {
         check("[a.b]\nx = [1, [2], { y = \"]\" }] # [\n[[c]]\ny = '''\n[\n'''\n", &[], &[]);
         check("x = \"\"\"a\"\"\"\"\"\ny = 'it''s'", &[], &[]);
         check("x = [\n  [1],\n  [true],\n]\n", &[], &[]);
+        check("x = [\n  \"--a=b\",\n  'c = d',\n]\n", &[], &[]);
     }
 
     #[test]
     fn an_open_list_ends_at_the_next_key_or_header() {
         check("x = [\n  1,\ny = 2\n", &[(4, 10)], &[]);
+        check("x = [\n  1,\n'y=z' = 2\n", &[(4, 10)], &[]);
         check("x = [ 1,\n[jobs.a]\ny = [\n", &[(4, 8), (22, 23)], &[]);
         check("x = { a = [1\n[[t]]\n", &[(4, 12), (10, 12)], &[]);
     }

@@ -38,12 +38,15 @@ fn parse_list(items: &[Value], source: &Source, sink: &mut Sink) -> Option<Templ
 }
 
 fn parse_table(table: &Table, source: &Source, sink: &mut Sink) -> Option<Template> {
-    let parsed: Vec<_> = table
-        .entries
-        .iter()
-        .map(|(key, entry)| Some((key.clone(), parse_template(&entry.value, source, sink)?)))
-        .collect();
-    let parsed: IndexMap<String, Template> = parsed.into_iter().collect::<Option<_>>()?;
+    let mut parsed = IndexMap::with_capacity(table.entries.len());
+    for (key, entry) in &table.entries {
+        if let Some(template) = parse_template(&entry.value, source, sink) {
+            parsed.insert(key.clone(), template);
+        }
+    }
+    if parsed.len() < table.entries.len() {
+        return None;
+    }
     if parsed.values().all(Template::is_literal) {
         let object = parsed.into_iter().map(|(key, value)| (key, value.as_json())).collect();
         return Some(Template::Literal(Json::Object(object)));

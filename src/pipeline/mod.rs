@@ -18,7 +18,7 @@ pub use duration::{format_duration, parse_duration};
 pub use graph::Graph;
 pub use id::{Id, IdError};
 pub use param::{Param, ParamConstraints, ParamType, ParamValueError};
-pub use validate::validate;
+pub use validate::{check, validate};
 
 use crate::diagnostic::{Source, Span};
 use crate::expression::Template;
@@ -44,6 +44,9 @@ pub struct Pipeline {
     pub max_concurrency: Option<NonZeroU32>,
     /// `[pipeline] on_failure`.
     pub on_failure: OnFailure,
+    /// `[pipeline] exclusive`: what it gives is a key, and of a key one session is driven at a time. `true`: all
+    /// sessions of the pipeline have the same.
+    pub exclusive: Option<Template>,
     /// `[params]`.
     pub params: IndexMap<Id, Param>,
     /// `[jobs]`, in the order of the file.

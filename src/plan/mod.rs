@@ -6,11 +6,14 @@
 
 mod input;
 mod parameters;
+mod selection;
 
 pub use input::{InputError, Outputs, SessionFacts};
 pub use parameters::{Given, GivenValue, Parameters, resolve_parameters};
+pub(crate) use selection::reached;
+pub use selection::{NoSuchJob, Selection, SelectionError, Slice, job_index};
 
-use crate::expression::{EvaluationError, Root, evaluate};
+use crate::expression::{EvaluationError, Root, Template, evaluate};
 use crate::pipeline::Pipeline;
 use crate::state_machine::{InputNeeds, StateMachine};
 use serde_json::Value as Json;
@@ -26,6 +29,8 @@ pub struct Plan {
     pub machines: Vec<Arc<StateMachine>>,
     /// Values of the parameters.
     pub parameters: Parameters,
+    /// The jobs that run.
+    pub selection: Selection,
     conditions: Vec<Option<Condition>>,
     outputs_read: HashSet<String>,
 }
@@ -48,8 +53,13 @@ pub enum ConditionError {
     NotBoolean(String),
 }
 
-/// Makes a plan of all jobs of a pipeline.
-pub fn plan(pipeline: Arc<Pipeline>, machines: Vec<StateMachine>, parameters: Parameters) -> Plan {
+/// Makes a plan of the selected jobs of a pipeline.
+pub fn plan(
+    pipeline: Arc<Pipeline>,
+    machines: Vec<StateMachine>,
+    parameters: Parameters,
+    selection: Selection,
+) -> Plan {
     let conditions: Vec<Option<Condition>> = pipeline
         .jobs
         .values()
@@ -60,13 +70,11 @@ pub fn plan(pipeline: Arc<Pipeline>, machines: Vec<StateMachine>, parameters: Pa
             })
         })
         .collect();
-    let needs = machines.iter().map(|machine| &machine.needs);
-    let outputs_read = needs
-        .chain(conditions.iter().flatten().map(|condition| &condition.needs))
-        .flat_map(|needs| needs.jobs.keys().cloned())
-        .collect();
     let machines = machines.into_iter().map(Arc::new).collect();
-    Plan { pipeline, machines, parameters, conditions, outputs_read }
+    let mut plan =
+        Plan { pipeline, machines, parameters, selection, conditions, outputs_read: HashSet::new() };
+    plan.outputs_read = plan.reads().map(|(_, read)| read.to_owned()).collect();
+    plan
 }
 
 impl Plan {
@@ -88,8 +96,58 @@ impl Plan {
         }
     }
 
-    /// Whether any job reads the output of `job`, so that it must be at hand.
+    /// Each selected job with each job whose output it reads.
+    fn reads(&self) -> impl Iterator<Item = (usize, &str)> {
+        let selected = (0..self.machines.len()).filter(|job| self.selection.has(*job));
+        selected.flat_map(|job| {
+            let condition = self.conditions[job].iter().flat_map(|condition| condition.needs.jobs.keys());
+            self.machines[job].needs.jobs.keys().chain(condition).map(move |read| (job, read.as_str()))
+        })
+    }
+
+    /// Jobs that are not selected and whose output is read, in the order of the file, each with the first job that reads it.
+    pub fn read_from_outside(&self) -> Vec<(usize, usize)> {
+        let mut readers = std::collections::BTreeMap::new();
+        for (reader, read) in self.reads() {
+            if let Some(read) = self.pipeline.jobs.get_index_of(read).filter(|job| !self.selection.has(*job))
+            {
+                readers.entry(read).or_insert(reader);
+            }
+        }
+        readers.into_iter().collect()
+    }
+
+    /// The key of `[pipeline] exclusive`: the pipeline's name, and the value if it gives one. None where it says none.
+    pub fn exclusive_key(&self) -> Result<Option<String>, EvaluationError> {
+        let Some(exclusive) = &self.pipeline.exclusive else { return Ok(None) };
+        let name = self.pipeline.name.as_str();
+        if let Template::Literal(Json::Bool(_)) = exclusive {
+            return Ok(Some(name.to_owned()));
+        }
+        let params = Json::Object(self.parameters.without_secrets());
+        let pipeline = serde_json::json!({"name": name});
+        let bindings = [(Root::Params.name(), &params), (Root::Pipeline.name(), &pipeline)];
+        let value = match evaluate(&exclusive.compile(&|name| name.to_owned()), &bindings)? {
+            Json::String(text) => text,
+            other => other.to_string(),
+        };
+        Ok(Some(format!("{name}/{}", brief(value))))
+    }
+
+    /// Whether any selected job reads the output of `job`, so that it must be at hand.
     pub fn is_output_read(&self, job: &str) -> bool {
         self.outputs_read.contains(job)
     }
+}
+
+/// A long value as its beginning and its digest: a store's keys have an end.
+fn brief(value: String) -> String {
+    use sha2::{Digest, Sha256};
+    const MOST: usize = 200;
+    if value.len() <= MOST {
+        return value;
+    }
+    let digest: String =
+        Sha256::digest(value.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    format!("{}#{digest}", value.chars().take(MOST / 4).collect::<String>())
 }

@@ -13,6 +13,8 @@ pub struct Parameters {
     pub values: Map<String, Json>,
     /// Names of secrets among them.
     pub secrets: BTreeSet<String>,
+    /// Names of those that were given; the others have their defaults.
+    pub given: BTreeSet<String>,
 }
 
 /// Something given for a parameter.
@@ -122,6 +124,9 @@ pub fn resolve_parameters(pipeline: &Pipeline, given: &[Given], sink: &mut Sink)
             Some(value) => {
                 if param.secret {
                     parameters.secrets.insert(param.name.to_string());
+                }
+                if by_name.contains_key(param.name.as_str()) {
+                    parameters.given.insert(param.name.to_string());
                 }
                 parameters.values.insert(param.name.to_string(), value);
             }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// The cache's file.
 #[derive(Debug)]
@@ -29,7 +29,16 @@ struct CacheRecord {
 struct LibraryRecord {
     #[serde(flatten)]
     stamp: Stamp,
-    declaration: Declaration,
+    #[serde(flatten)]
+    known: Known,
+}
+
+/// What is known of a library without asking it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Known {
+    pub(super) declaration: Declaration,
+    /// SHA-256 of the file, in hexadecimal digits.
+    pub(super) sha256: String,
 }
 
 /// What tells one content of a file from another.
@@ -60,15 +69,15 @@ impl Cache {
         Self { file, record, is_changed: false }
     }
 
-    /// What a library declared, if it has not changed since.
-    pub(super) fn declaration(&self, library: &Path, stamp: Stamp) -> Option<&Declaration> {
-        let known = self.record.libraries.get(library)?;
-        (known.stamp == stamp).then_some(&known.declaration)
+    /// What is known of a library, if it has not changed since.
+    pub(super) fn known(&self, library: &Path, stamp: Stamp) -> Option<&Known> {
+        let record = self.record.libraries.get(library)?;
+        (record.stamp == stamp).then_some(&record.known)
     }
 
-    /// Keeps what a library declared.
-    pub(super) fn keep(&mut self, library: &Path, stamp: Stamp, declaration: Declaration) {
-        self.record.libraries.insert(library.to_owned(), LibraryRecord { stamp, declaration });
+    /// Keeps what is known of a library.
+    pub(super) fn keep(&mut self, library: &Path, stamp: Stamp, known: Known) {
+        self.record.libraries.insert(library.to_owned(), LibraryRecord { stamp, known });
         self.is_changed = true;
     }
 
@@ -95,8 +104,10 @@ impl Cache {
 mod tests {
     use super::*;
 
-    fn declaration(version: &str) -> Declaration {
-        Declaration { name: "x".to_owned(), version: version.to_owned(), operation_types: Vec::new() }
+    fn known(version: &str) -> Known {
+        let declaration =
+            Declaration { name: "x".to_owned(), version: version.to_owned(), operation_types: Vec::new() };
+        Known { declaration, sha256: "abc".to_owned() }
     }
 
     #[test]
@@ -106,12 +117,12 @@ mod tests {
         std::fs::write(&library, "one").unwrap();
         let stamp = Stamp::of(&library).unwrap();
         let mut cache = Cache::read(Some(folder.path()));
-        cache.keep(&library, stamp, declaration("1"));
+        cache.keep(&library, stamp, known("1"));
         cache.write();
         let cache = Cache::read(Some(folder.path()));
-        assert_eq!(cache.declaration(&library, stamp), Some(&declaration("1")));
+        assert_eq!(cache.known(&library, stamp), Some(&known("1")));
         std::fs::write(&library, "another").unwrap();
-        assert_eq!(cache.declaration(&library, Stamp::of(&library).unwrap()), None);
+        assert_eq!(cache.known(&library, Stamp::of(&library).unwrap()), None);
     }
 
     #[test]
@@ -124,10 +135,10 @@ mod tests {
         for text in broken {
             std::fs::write(folder.path().join("plugins.json"), text).unwrap();
             let mut cache = Cache::read(Some(folder.path()));
-            assert_eq!(cache.declaration(&library, stamp), None, "of `{text}`");
-            cache.keep(&library, stamp, declaration("1"));
+            assert_eq!(cache.known(&library, stamp), None, "of `{text}`");
+            cache.keep(&library, stamp, known("1"));
             cache.write();
-            assert!(Cache::read(Some(folder.path())).declaration(&library, stamp).is_some(), "of `{text}`");
+            assert!(Cache::read(Some(folder.path())).known(&library, stamp).is_some(), "of `{text}`");
         }
     }
 }

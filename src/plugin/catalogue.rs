@@ -135,7 +135,7 @@ impl Plugins {
     }
 
     fn add(&mut self, declared: Declared, starter: &Starter) {
-        let Declared { candidate, declaration, host } = declared;
+        let Declared { candidate, declaration, sha256, host } = declared;
         let library = candidate.path.clone();
         let plugin = Arc::new(Plugin::new(declaration.name.clone(), library, starter.clone(), host));
         self.found.push(Found {
@@ -144,6 +144,7 @@ impl Plugins {
             path: candidate.path,
             origin: candidate.origin,
             operation_types: declaration.operation_types.iter().map(|kind| kind.name.clone()).collect(),
+            sha256,
         });
         for DeclaredType { name, summary, schema, has_check, has_run_local } in declaration.operation_types {
             let operation_type = OperationType {

@@ -1,6 +1,6 @@
 //! Which libraries there are, and why others are passed over.
 
-use super::cache::{Cache, Stamp};
+use super::cache::{Cache, Known, Stamp};
 use super::catalogue::PluginsOptions;
 use super::client::{HostProcess, Starter};
 use super::library::{self, Declaration, LoadError};
@@ -21,6 +21,8 @@ pub struct Found {
     pub origin: String,
     /// Its operation types.
     pub operation_types: Vec<String>,
+    /// SHA-256 of its library, in hexadecimal digits.
+    pub sha256: String,
 }
 
 /// A library that is not used.
@@ -101,6 +103,7 @@ pub(super) struct Candidate {
 pub(super) struct Declared {
     pub(super) candidate: Candidate,
     pub(super) declaration: Declaration,
+    pub(super) sha256: String,
     /// Running already, where it had to be asked.
     pub(super) host: Option<HostProcess>,
 }
@@ -115,14 +118,15 @@ pub(super) fn find(options: &PluginsOptions, starter: &Starter) -> (Vec<Declared
     let mut usable = Vec::new();
     for (candidate, declared) in candidates.iter().zip(declare_all(&candidates, starter, &cache)) {
         match declared {
-            Ok(Told { declaration, asked }) => {
+            Ok(Told { known, asked }) => {
                 let host = asked.map(|(host, stamp)| {
                     if let Some(stamp) = stamp {
-                        cache.keep(&candidate.path, stamp, declaration.clone());
+                        cache.keep(&candidate.path, stamp, known.clone());
                     }
                     host
                 });
-                usable.push(Declared { candidate: candidate.clone(), declaration, host });
+                let Known { declaration, sha256 } = known;
+                usable.push(Declared { candidate: candidate.clone(), declaration, sha256, host });
             }
             Err(error) => passed_over.push(PassedOver {
                 path: candidate.path.clone(),
@@ -174,7 +178,7 @@ fn is_library_name(path: &Path) -> bool {
 
 /// What a library declares; where it had to be asked, its host and what the file was before.
 struct Told {
-    declaration: Declaration,
+    known: Known,
     asked: Option<(HostProcess, Option<Stamp>)>,
 }
 
@@ -185,14 +189,14 @@ fn declare_all(candidates: &[Candidate], starter: &Starter, cache: &Cache) -> Ve
     let known = |candidate: &Candidate| {
         library::inspect(&candidate.path).map(|()| {
             let stamp = Stamp::of(&candidate.path)?;
-            cache.declaration(&candidate.path, stamp).cloned()
+            cache.known(&candidate.path, stamp).cloned()
         })
     };
     std::thread::scope(|scope| {
         let asked: Vec<_> = candidates
             .iter()
             .map(|candidate| match known(candidate) {
-                Ok(Some(declaration)) => Ok(Ok(Told { declaration, asked: None })),
+                Ok(Some(known)) => Ok(Ok(Told { known, asked: None })),
                 Ok(None) => Err(scope.spawn(|| declare(&candidate.path, starter))),
                 Err(error) => Ok(Err(error)),
             })
@@ -211,6 +215,7 @@ fn declare_all(candidates: &[Candidate], starter: &Starter, cache: &Cache) -> Ve
 fn declare(path: &Path, starter: &Starter) -> ToldOrNot {
     // Before it is loaded: of a library that is replaced meanwhile, the old declaration must not be kept for the new file.
     let stamp = Stamp::of(path);
+    let sha256 = library::sha256(path)?;
     let (host, declaration) = starter.start(path)?;
     for operation_type in &declaration.operation_types {
         if let Err(error) = jsonschema::meta::validate(&operation_type.schema) {
@@ -221,7 +226,7 @@ fn declare(path: &Path, starter: &Starter) -> ToldOrNot {
         }
     }
     check_names(&declaration)?;
-    Ok(Told { declaration, asked: Some((host, stamp)) })
+    Ok(Told { known: Known { declaration, sha256 }, asked: Some((host, stamp)) })
 }
 
 fn check_names(declaration: &Declaration) -> Result<(), LoadError> {
@@ -384,6 +389,7 @@ mod tests {
         Declared {
             candidate: Candidate { path: path.into(), origin: "here".to_owned() },
             declaration: Declaration { name: name.to_owned(), version: "1".to_owned(), operation_types },
+            sha256: String::new(),
             host: None,
         }
     }

@@ -102,6 +102,26 @@ pub(super) fn inspect(path: &Path) -> Result<(), LoadError> {
     elf::check(&mut file, metadata.len())
 }
 
+/// SHA-256 of a library's file, in hexadecimal digits.
+pub(super) fn sha256(path: &Path) -> Result<String, LoadError> {
+    file_sha256(path).map_err(|error| unreadable(&error))
+}
+
+/// SHA-256 of a file, in hexadecimal digits.
+pub(crate) fn file_sha256(path: &Path) -> std::io::Result<String> {
+    use sha2::{Digest, Sha256};
+    let mut file = std::fs::File::open(path)?;
+    let mut digest = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match std::io::Read::read(&mut file, &mut buffer)? {
+            0 => break,
+            count => digest.update(&buffer[..count]),
+        }
+    }
+    Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
 fn unreadable(error: &std::io::Error) -> LoadError {
     if error.kind() == std::io::ErrorKind::NotFound {
         LoadError::Missing

@@ -1,6 +1,6 @@
 //! One line an event, for what is no terminal.
 
-use super::text::{between, one_line};
+use super::text::{between, moment, one_line};
 use crate::runner::EventConsumer;
 use crate::session::{EventKind, FailureRecord, SessionEvent};
 use jiff::Timestamp;
@@ -72,6 +72,11 @@ impl<F> EventLines<F> {
             EventKind::AttemptLost { job, attempt } => {
                 format!("cut off    {job}: attempt {attempt} ended with its runner")
             }
+            EventKind::SessionRetried { by, retry, .. } => format!("retry {retry}, asked for by {by}"),
+            EventKind::JobReused { job, from, .. } => format!("reused     {job}: the output of {from}"),
+            EventKind::StopIncomplete { job, may_still_run, .. } => {
+                format!("not ended  {job}: {}", may_still_run.join("; "))
+            }
             EventKind::PauseRequested { reason, .. } => match self.running {
                 0 => format!("pausing: {reason}"),
                 running => format!(
@@ -80,7 +85,10 @@ impl<F> EventLines<F> {
                     if running == 1 { "" } else { "s" }
                 ),
             },
-            EventKind::SessionPaused { reason } => format!("paused: {reason}"),
+            EventKind::SessionPaused { reason, until: None, .. } => format!("paused: {reason}"),
+            EventKind::SessionPaused { reason, until: Some(until), by } => {
+                format!("paused: {reason}; by {by}, until {}", moment(*until))
+            }
             EventKind::CancelRequested { reason, .. } => {
                 format!("cancelling: {reason}; running jobs are stopped (interrupt again to leave at once)")
             }
@@ -89,6 +97,8 @@ impl<F> EventLines<F> {
             }
             EventKind::LeaseTaken { .. }
             | EventKind::SessionStarted
+            | EventKind::JobsReset { .. }
+            | EventKind::JobsRemoved { .. }
             | EventKind::OperationStarted { .. }
             | EventKind::OperationSucceeded { .. }
             | EventKind::OperationFailed { .. }

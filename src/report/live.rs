@@ -1,6 +1,7 @@
 //! The live view on a terminal: one line a running job with its operation and its elapsed time, a count below.
 
 use super::lines::EventLines;
+use super::text::{moment, one_line};
 use crate::runner::EventConsumer;
 use crate::session::{EventKind, SessionEvent};
 use indexmap::IndexMap;
@@ -22,6 +23,9 @@ pub struct LiveView {
     running: usize,
     done: usize,
     count: usize,
+    /// While its runner waits in a pause: who, why, until when.
+    pause: Option<String>,
+    has_begun: bool,
 }
 
 struct RunningJob {
@@ -31,15 +35,10 @@ struct RunningJob {
     line: Option<ProgressBar>,
 }
 
-impl Default for LiveView {
-    fn default() -> Self {
-        Self::new(console::Term::stderr().size().0)
-    }
-}
-
 impl LiveView {
-    /// On standard error, which has so many lines.
-    pub fn new(height: u16) -> Self {
+    /// On standard error, as high as it is. `done` of `count` jobs were final before the first event.
+    pub fn new(count: usize, done: usize) -> Self {
+        let height = console::Term::stderr().size().0;
         let progress = MultiProgress::new();
         let total = progress.add(ProgressBar::new_spinner());
         total.set_style(style("{elapsed:>6} {wide_msg}"));
@@ -52,9 +51,16 @@ impl LiveView {
             lines: EventLines::new(()),
             style: style("{elapsed:>6} {spinner} {wide_msg}"),
             running: 0,
-            done: 0,
-            count: 0,
+            done,
+            count,
+            pause: None,
+            has_begun: false,
         }
+    }
+
+    /// By which another thread can take the view off its terminal.
+    pub fn handle(&self) -> MultiProgress {
+        self.progress.clone()
     }
 
     /// Removes the live lines; what scrolled up stays.
@@ -64,6 +70,12 @@ impl LiveView {
         }
         self.total.finish_and_clear();
         let _ = self.progress.clear();
+    }
+
+    fn begin(&mut self) {
+        if !std::mem::replace(&mut self.has_begun, true) {
+            self.total.enable_steady_tick(Duration::from_millis(125));
+        }
     }
 
     fn job_started(&mut self, job: &str) {
@@ -109,6 +121,9 @@ impl LiveView {
     }
 
     fn count_line(&self) -> String {
+        if let Some(pause) = &self.pause {
+            return pause.clone();
+        }
         format!("{} of {} jobs done, {} running", self.done, self.count, self.running)
     }
 }
@@ -124,8 +139,19 @@ impl EventConsumer for LiveView {
         match &event.kind {
             EventKind::SessionCreated { jobs, .. } => {
                 self.count = *jobs;
-                self.total.enable_steady_tick(Duration::from_millis(125));
+                self.begin();
             }
+            EventKind::LeaseTaken { .. } => self.begin(),
+            EventKind::JobsReset { jobs } => self.done = self.done.saturating_sub(jobs.len()),
+            EventKind::AttemptLost { job, .. } if self.jobs.contains_key(job) => {
+                self.job_final(job, true);
+                self.done -= 1;
+            }
+            EventKind::SessionPaused { by, reason, until: Some(until) } => {
+                let until = moment(*until);
+                self.pause = Some(format!("paused by {by}: {}, until {until}", one_line(reason, 80)));
+            }
+            EventKind::SessionResumed { .. } | EventKind::CancelRequested { .. } => self.pause = None,
             EventKind::JobStarted { job, .. } => self.job_started(job),
             EventKind::OperationStarted { job, operation, try_number, .. } => {
                 let again = if *try_number > 1 { format!(" (try {try_number})") } else { String::new() };

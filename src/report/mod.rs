@@ -8,5 +8,6 @@ pub mod graph;
 pub mod json;
 pub mod lines;
 pub mod live;
+pub mod retry;
 pub mod summary;
 pub mod text;

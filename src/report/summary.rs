@@ -1,7 +1,7 @@
 //! A session in short: what each job did.
 
 use super::text::{between, value_line};
-use crate::session::{JobRecord, JobStatus, OutputRecord, SessionRecord};
+use crate::session::{JobRecord, JobStatus, OutputRecord, SessionId, SessionRecord};
 use serde::Serialize;
 use serde_json::Value as Json;
 
@@ -86,6 +86,9 @@ fn job_line(job: &JobRecord, longest: usize, width: usize) -> String {
     let head = format!("  {:longest$}  {:15}  {took:>7}  ", job.job_key, job.status.name().replace('_', " "));
     let room = width.saturating_sub(head.chars().count()).max(20);
     let tail = match (&job.output, &job.failure, &job.reason) {
+        (Some(_), ..) if job.reused_from.is_some() => {
+            format!("output of session {}", job.reused_from.as_ref().map_or("", SessionId::as_str))
+        }
         (Some(OutputRecord::Inline(output)), ..) => value_line(output, room),
         (Some(OutputRecord::Object { key, size }), ..) => format!("{size} bytes in {key}"),
         (None, Some(failure), _) => {
@@ -110,11 +113,18 @@ pub fn counts(jobs: &[JobRecord]) -> String {
         JobStatus::Running,
         JobStatus::Pending,
     ];
+    let own = || jobs.iter().filter(|job| job.reused_from.is_none());
     let parts: Vec<String> = order
         .into_iter()
-        .map(|status| (status, jobs.iter().filter(|job| job.status == status).count()))
+        .map(|status| (status, own().filter(|job| job.status == status).count()))
         .filter(|(_, count)| *count > 0)
         .map(|(status, count)| format!("{count} {}", status.name().replace('_', " ")))
         .collect();
-    format!("{} job{}: {}", jobs.len(), if jobs.len() == 1 { "" } else { "s" }, parts.join(", "))
+    let count = own().count();
+    let text = format!("{count} job{}: {}", if count == 1 { "" } else { "s" }, parts.join(", "));
+    match jobs.len() - count {
+        0 => text,
+        1 => text + "; 1 output reused",
+        reused => format!("{text}; {reused} outputs reused"),
+    }
 }

@@ -1,5 +1,6 @@
 //! Small forms of text that several reports share.
 
+use crate::session::PauseRecord;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value as Json;
 use std::borrow::Cow;
@@ -36,6 +37,36 @@ pub fn duration(duration: SignedDuration) -> String {
 /// From one time to another.
 pub fn between(from: Timestamp, to: Timestamp) -> String {
     duration(to.duration_since(from))
+}
+
+/// `paused by ann: lunch, until 2026-11-25 08:00:00 UTC`
+pub fn pause_line(pause: &PauseRecord) -> String {
+    let until = pause.until.map(|until| format!(", until {}", moment(until))).unwrap_or_default();
+    format!("paused by {}: {}{until}", pause.by, one_line(&pause.reason, 200))
+}
+
+/// `2026-11-25 08:00:00 UTC`
+pub fn moment(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// What two versions of a file differ in, as a unified diff.
+pub fn difference(before: &str, now: &str, file: &str, colour: bool) -> String {
+    let diff = similar::TextDiff::from_lines(before, now);
+    let text = diff
+        .unified_diff()
+        .context_radius(2)
+        .header(&format!("{file} as the session ran it"), &format!("{file} now"))
+        .to_string();
+    let paint = |line: &str| {
+        let line = printable(line);
+        match line.as_bytes().first() {
+            Some(b'+') if colour => format!("\u{1b}[32m{line}\u{1b}[0m"),
+            Some(b'-') if colour => format!("\u{1b}[31m{line}\u{1b}[0m"),
+            _ => line.into_owned(),
+        }
+    };
+    text.lines().map(paint).collect::<Vec<_>>().join("\n")
 }
 
 /// The first line of a text, at most `width` characters, with `…` where something is left out.

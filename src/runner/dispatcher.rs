@@ -28,11 +28,13 @@ pub struct JobNode {
 pub enum Input {
     /// The session begins.
     Begin,
-    /// A later runner goes on, after [`Dispatcher::restore`].
+    /// The session goes on: with a later runner, after [`Dispatcher::restore`], or after a pause, be it reached or not.
     Resume {
         /// Who asks.
         by: String,
     },
+    /// A session that had ended is driven again, after [`Dispatcher::restore`].
+    Retry,
     /// Inside a job's execution.
     Progress {
         /// The job.
@@ -55,6 +57,17 @@ pub enum Input {
         by: String,
         /// Why.
         reason: String,
+        /// When the pause ends by itself: until then this runner waits.
+        until: Option<Timestamp>,
+    },
+    /// An execution that was to be stopped is, or cannot be.
+    Stopped {
+        /// The job.
+        job: usize,
+        /// Its attempt.
+        attempt: u32,
+        /// What may still run, a line each.
+        may_still_run: Vec<String>,
     },
     /// Stop what runs.
     Cancel {
@@ -106,8 +119,36 @@ pub struct Start {
     pub attempt: u32,
 }
 
-/// An attempt that ended with its runner.
-pub type Lost = Start;
+/// What becomes of executions when their runner dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Executions {
+    /// They end with it: what they came to is not known.
+    EndWithRunner,
+    /// They go on, and a later runner takes them up by their names.
+    Survive,
+}
+
+/// Attempts that an earlier runner left under way.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Restored {
+    /// Ended with their runner: the next attempt follows.
+    pub lost: Vec<Start>,
+    /// Go on: to be started under their names again, which adopts them.
+    pub adopted: Vec<Start>,
+}
+
+/// What holds for a whole session.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// Jobs in flight, at most.
+    pub max_concurrency: usize,
+    /// What a failure does to jobs that do not depend on it.
+    pub on_failure: OnFailure,
+    /// What every execution's name begins with.
+    pub execution_prefix: String,
+    /// How often the session was retried. A failure of an earlier go stops nothing in this one.
+    pub retry: u32,
+}
 
 /// Evaluates a job's `when`. An error fails the job.
 pub trait Conditions {
@@ -119,9 +160,19 @@ pub trait Conditions {
 enum Mode {
     Running,
     Pausing,
+    /// Paused, and waiting for the end of the pause.
+    Waiting,
     Cancelling,
     TimingOut,
     Over,
+}
+
+/// A pause as it was asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Pause {
+    by: String,
+    reason: String,
+    until: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone)]
@@ -130,6 +181,10 @@ struct JobState {
     attempt: u32,
     open_upstreams: usize,
     started_at: Option<Timestamp>,
+    /// Of an attempt that was to be stopped.
+    may_still_run: Vec<String>,
+    /// The final record of an attempt that was stopped before it was known what of it may still run.
+    stopped_record: Option<Box<JobRecord>>,
 }
 
 /// Holds the state of every job of a session and decides what follows from each input.
@@ -143,24 +198,22 @@ pub struct Dispatcher {
     /// Ranks of jobs that may start as soon as there is room.
     ready: BTreeSet<usize>,
     running: usize,
+    /// Jobs that are not final yet.
     open: usize,
-    max_concurrency: usize,
-    on_failure: OnFailure,
+    /// Executions that were to be stopped and of which it is not known yet whether they are.
+    stopping: usize,
+    rules: Rules,
     mode: Mode,
     has_failed: bool,
-    pause_reason: String,
-    execution_prefix: String,
+    /// The same in the session's present go.
+    has_failed_now: bool,
+    pause: Pause,
 }
 
 impl Dispatcher {
-    /// Nothing decided yet. `order` holds every job after its upstreams; `execution_prefix` begins every execution's name.
-    pub fn new(
-        nodes: Vec<JobNode>,
-        order: Vec<usize>,
-        max_concurrency: usize,
-        on_failure: OnFailure,
-        execution_prefix: String,
-    ) -> Self {
+    /// Nothing decided yet. `order` holds the jobs that are selected, each after its upstreams; `nodes` all of the pipeline,
+    /// with edges between selected ones only.
+    pub fn new(nodes: Vec<JobNode>, order: Vec<usize>, rules: Rules) -> Self {
         let jobs = nodes
             .iter()
             .map(|node| JobState {
@@ -168,6 +221,8 @@ impl Dispatcher {
                 attempt: 0,
                 open_upstreams: node.upstreams.len(),
                 started_at: None,
+                may_still_run: Vec::new(),
+                stopped_record: None,
             })
             .collect();
         let mut ranks = vec![0; nodes.len()];
@@ -175,19 +230,19 @@ impl Dispatcher {
             ranks[*job] = rank;
         }
         Self {
-            open: nodes.len(),
+            open: order.len(),
+            stopping: 0,
             nodes,
             jobs,
             ranks,
             order,
             ready: BTreeSet::new(),
             running: 0,
-            max_concurrency: max_concurrency.max(1),
-            on_failure,
+            rules,
             mode: Mode::Running,
             has_failed: false,
-            pause_reason: String::new(),
-            execution_prefix,
+            has_failed_now: false,
+            pause: Pause::default(),
         }
     }
 
@@ -214,7 +269,14 @@ impl Dispatcher {
                 self.go_on(now, conditions, &mut effects);
             }
             Input::Resume { by } => {
-                effects.events.push(EventKind::SessionResumed { by });
+                if matches!(self.mode, Mode::Running | Mode::Pausing | Mode::Waiting) {
+                    self.mode = Mode::Running;
+                    effects.events.push(EventKind::SessionResumed { by });
+                    effects.status = Some(SessionStatus::Running);
+                    self.go_on(now, conditions, &mut effects);
+                }
+            }
+            Input::Retry => {
                 effects.status = Some(SessionStatus::Running);
                 self.go_on(now, conditions, &mut effects);
             }
@@ -223,7 +285,10 @@ impl Dispatcher {
                 return effects;
             }
             Input::JobEnded { job, ended } => self.job_ended(job, ended, now, conditions, &mut effects),
-            Input::Pause { by, reason } => self.pause(by, reason, &mut effects),
+            Input::Pause { by, reason, until } => self.pause(Pause { by, reason, until }, &mut effects),
+            Input::Stopped { job, attempt, may_still_run } => {
+                self.stopped(job, attempt, may_still_run, &mut effects);
+            }
             Input::Cancel { by, reason } => {
                 if self.mode != Mode::Cancelling {
                     effects.events.push(EventKind::CancelRequested { by, reason });
@@ -243,43 +308,77 @@ impl Dispatcher {
         effects
     }
 
-    /// Takes over what an earlier runner stored. An attempt that was under way ended with its runner: the job is pending
-    /// again, and its next attempt has the next number. To be called before any input.
-    pub fn restore(&mut self, records: &[JobRecord]) -> Vec<Lost> {
+    /// Takes over what an earlier runner stored. An attempt that ended with its runner leaves its job pending, and the
+    /// job's next attempt has the next number; one that goes on runs. To be called before any input.
+    pub fn restore(&mut self, records: &[JobRecord], executions: Executions) -> Restored {
         let indices: HashMap<String, usize> =
-            self.nodes.iter().enumerate().map(|(index, node)| (node.key.clone(), index)).collect();
-        let mut lost = Vec::new();
+            self.order.iter().map(|job| (self.nodes[*job].key.clone(), *job)).collect();
+        let mut restored = Restored::default();
         for record in records {
             let Some(job) = indices.get(&record.job_key).copied() else { continue };
             let state = &mut self.jobs[job];
             state.attempt = record.attempt;
             state.started_at = record.started_at;
-            if record.status == JobStatus::Running {
-                lost.push(Lost { job, attempt: record.attempt });
-            } else if record.status.is_final() {
-                if record.attempt > 0 {
+            let start = Start { job, attempt: record.attempt };
+            match (record.status, executions) {
+                (JobStatus::Pending, _) => state.started_at = None,
+                (JobStatus::Running, Executions::EndWithRunner) => restored.lost.push(start),
+                (JobStatus::Running, Executions::Survive) => {
                     state.status = JobStatus::Running;
+                    self.running += 1;
+                    restored.adopted.push(start);
                 }
-                self.settle(job, record.status);
+                (status, _) => {
+                    let had_failed = self.has_failed_now;
+                    self.settle(job, status);
+                    self.has_failed_now = had_failed
+                        || record.retry == self.rules.retry
+                            && status.is_failure()
+                            && !self.nodes[job].allow_failure;
+                }
             }
         }
-        lost
+        restored
     }
 
     /// Decides all that is open and waits for nothing.
     fn go_on(&mut self, now: Timestamp, conditions: &mut dyn Conditions, effects: &mut Effects) {
         let is_open =
             |job: &usize| self.jobs[*job].status == JobStatus::Pending && self.jobs[*job].open_upstreams == 0;
+        // Those that only waited for room are decided again with the others.
+        self.ready.clear();
         let open: VecDeque<usize> = self.order.iter().copied().filter(is_open).collect();
         self.decide(open, now, conditions, effects);
     }
 
-    fn pause(&mut self, by: String, reason: String, effects: &mut Effects) {
-        if self.mode == Mode::Running {
+    /// One that is paused already, or will be, takes up another time or reason.
+    fn pause(&mut self, pause: Pause, effects: &mut Effects) {
+        let is_new = match self.mode {
+            Mode::Running => true,
+            Mode::Pausing | Mode::Waiting => pause != self.pause,
+            Mode::Cancelling | Mode::TimingOut | Mode::Over => false,
+        };
+        if is_new {
             self.mode = Mode::Pausing;
-            self.pause_reason.clone_from(&reason);
-            effects.events.push(EventKind::PauseRequested { by, reason });
+            self.pause = pause.clone();
+            let Pause { by, reason, until } = pause;
+            effects.events.push(EventKind::PauseRequested { by, reason, until });
             effects.status = Some(SessionStatus::Pausing);
+        }
+    }
+
+    fn stopped(&mut self, job: usize, attempt: u32, may_still_run: Vec<String>, effects: &mut Effects) {
+        self.stopping = self.stopping.saturating_sub(1);
+        if may_still_run.is_empty() {
+            return;
+        }
+        let job_key = self.nodes[job].key.clone();
+        self.jobs[job].may_still_run.clone_from(&may_still_run);
+        effects.events.push(EventKind::StopIncomplete { job: job_key, attempt, may_still_run });
+        // A record that is final already is told what was found only now.
+        if let Some(mut record) = self.jobs[job].stopped_record.take() {
+            record.may_still_run.clone_from(&self.jobs[job].may_still_run);
+            effects.jobs.push(*record);
         }
     }
 
@@ -298,9 +397,9 @@ impl Dispatcher {
                 let attempt = self.jobs[job].attempt;
                 effects.events.push(EventKind::StopRequested { job: self.nodes[job].key.clone(), attempt });
                 effects.stops.push(Start { job, attempt });
+                self.stopping += 1;
             }
         }
-        self.ready.clear();
         self.go_on(now, conditions, effects);
     }
 
@@ -356,18 +455,22 @@ impl Dispatcher {
         };
         record.status = status;
         effects.events.push(event);
+        if self.stopping > 0 {
+            self.jobs[job].stopped_record = Some(Box::new(record.clone()));
+        }
         effects.jobs.push(record);
+        debug_assert!(JobStatus::Running.may_become(status));
         let released = self.settle(job, status);
         self.decide(released, now, conditions, effects);
     }
 
     /// Makes a job final and gives those that can be decided now.
     fn settle(&mut self, job: usize, status: JobStatus) -> VecDeque<usize> {
-        debug_assert!(self.jobs[job].status.may_become(status));
         self.jobs[job].status = status;
         self.open -= 1;
         if status.is_failure() && !self.nodes[job].allow_failure {
             self.has_failed = true;
+            self.has_failed_now = true;
         }
         let mut released = VecDeque::new();
         for at in 0..self.nodes[job].downstreams.len() {
@@ -406,6 +509,7 @@ impl Dispatcher {
                 }
                 effects.events.push(event);
                 effects.jobs.push(record);
+                debug_assert!(self.jobs[job].status.may_become(status));
                 undecided.extend(self.settle(job, status));
             } else {
                 self.ready.insert(self.ranks[job]);
@@ -425,7 +529,7 @@ impl Dispatcher {
         match self.mode {
             Mode::Cancelling => return cancelled(format!("the session was cancelled{when}")),
             Mode::TimingOut => return cancelled(format!("the pipeline's timeout ran out{when}")),
-            Mode::Running | Mode::Pausing | Mode::Over => {}
+            Mode::Running | Mode::Pausing | Mode::Waiting | Mode::Over => {}
         }
         if let Some(verdict) = self.run_if_verdict(job) {
             return Some(verdict);
@@ -477,7 +581,7 @@ impl Dispatcher {
     }
 
     fn is_halted(&self) -> bool {
-        self.has_failed && self.on_failure == OnFailure::Stop
+        self.has_failed_now && self.rules.on_failure == OnFailure::Stop
     }
 
     fn start_ready(&mut self, now: Timestamp, effects: &mut Effects) {
@@ -489,7 +593,7 @@ impl Dispatcher {
             self.decide(waiting, now, &mut NoConditions, effects);
             return;
         }
-        while self.running < self.max_concurrency {
+        while self.running < self.rules.max_concurrency.max(1) {
             let Some(rank) = self.ready.pop_first() else { break };
             let job = self.order[rank];
             let state = &mut self.jobs[job];
@@ -509,23 +613,24 @@ impl Dispatcher {
     }
 
     fn conclude(&mut self, effects: &mut Effects) {
-        if self.open == 0 {
+        // What an execution left behind is part of how the session ended.
+        if self.open == 0 && self.stopping == 0 {
             let status = match self.mode {
                 Mode::Cancelling => SessionStatus::Cancelled,
                 Mode::TimingOut => SessionStatus::TimedOut,
-                Mode::Running | Mode::Pausing | Mode::Over if self.has_failed => SessionStatus::Failed,
-                Mode::Running | Mode::Pausing | Mode::Over => SessionStatus::Succeeded,
+                _ if self.has_failed => SessionStatus::Failed,
+                _ => SessionStatus::Succeeded,
             };
             effects.events.push(EventKind::SessionEnded { status });
             effects.status = Some(status);
             effects.is_over = true;
             self.mode = Mode::Over;
         } else if self.mode == Mode::Pausing && self.running == 0 {
-            let reason = std::mem::take(&mut self.pause_reason);
-            effects.events.push(EventKind::SessionPaused { reason });
+            let Pause { by, reason, until } = self.pause.clone();
+            effects.events.push(EventKind::SessionPaused { by, reason, until });
             effects.status = Some(SessionStatus::Paused);
-            effects.is_over = true;
-            self.mode = Mode::Over;
+            effects.is_over = until.is_none();
+            self.mode = if until.is_none() { Mode::Over } else { Mode::Waiting };
         }
     }
 
@@ -537,12 +642,15 @@ impl Dispatcher {
             status: state.status,
             attempt: state.attempt,
             execution: (state.attempt > 0)
-                .then(|| execution_name(&self.execution_prefix, &self.nodes[job].key, state.attempt)),
+                .then(|| execution_name(&self.rules.execution_prefix, &self.nodes[job].key, state.attempt)),
             started_at: state.started_at,
             ended_at: None,
             output: None,
             failure: None,
             reason: None,
+            retry: self.rules.retry,
+            reused_from: None,
+            may_still_run: state.may_still_run.clone(),
         }
     }
 }

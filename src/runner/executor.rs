@@ -1,9 +1,10 @@
 //! Acts: one worker a started job. It reports its end by a message and hears nothing.
 
-use super::dispatcher::Ended;
+use super::dispatcher::{Ended, Start};
+use super::drive::Message;
+use super::failpoint;
 use super::port::{Engine, EngineError, ExecutionEnd, ObjectStore, StartExecution, StoreError, output_key};
 use super::redaction::Redaction;
-use super::run::Message;
 use crate::session::{FailureRecord, OutputRecord};
 use serde_json::Value as Json;
 use std::sync::Arc;
@@ -58,13 +59,15 @@ impl Executor {
         });
     }
 
-    /// Asks the engine to end an execution; its worker reports the end.
-    pub(super) fn stop(&self, execution: String) {
-        let engine = self.engine.clone();
+    /// Asks the engine to end an execution, and reports what may still run; its worker reports its end.
+    pub(super) fn stop(&self, start: Start, execution: String) {
+        let executor = self.clone();
         tokio::spawn(async move {
-            if let Err(error) = engine.stop(&execution).await {
-                tracing::warn!("execution `{execution}` could not be stopped: {error}");
-            }
+            let may_still_run = match executor.engine.stop(&execution).await {
+                Ok(left) => left.iter().map(|line| executor.redaction.text(line).into_owned()).collect(),
+                Err(error) => vec![format!("execution `{execution}` could not be stopped: {error}")],
+            };
+            let _ = executor.messages.send(Message::Stopped { start, may_still_run });
         });
     }
 
@@ -75,6 +78,7 @@ impl Executor {
         let ended = match self.engine.wait(&name).await? {
             ExecutionEnd::Succeeded(output) => {
                 let record = self.output_record(key, output.clone()).await?;
+                failpoint::reach("output_stored");
                 return Ok((Ended::Succeeded(record), Some(Arc::new(output))));
             }
             ExecutionEnd::Failed(failure) => Ended::Failed(self.redacted(failure)),

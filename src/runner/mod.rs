@@ -6,18 +6,30 @@
 
 pub mod port;
 
+mod condition;
+mod deployment;
 mod dispatcher;
+mod drive;
+mod enter;
 mod executor;
 mod explanation;
+mod failpoint;
 mod redaction;
 mod request;
+mod retry;
+mod reuse;
 mod run;
 
-pub use dispatcher::{Conditions, Dispatcher, Effects, Ended, Input, JobNode, Lost, Start};
+pub use deployment::deployment_record;
+pub use dispatcher::{
+    Conditions, Dispatcher, Effects, Ended, Executions, Input, JobNode, Restored, Rules, Start,
+};
 pub use executor::WorkerError;
 pub(crate) use explanation::{explain, missing_reference};
 pub use redaction::Redaction;
 pub use request::Request;
+pub use retry::{Retry, RetryError};
+pub use reuse::{ReuseError, reused_outputs};
 pub use run::{
-    Entry, EventConsumer, Inbox, LEASE, ProgressSender, Runner, RunnerError, SessionEnd, deployment_record,
+    Assignment, Entry, EventConsumer, Inbox, LEASE, ProgressSender, Runner, RunnerError, SessionEnd,
 };

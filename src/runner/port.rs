@@ -1,11 +1,13 @@
 //! What a runner needs of a backend. Backends implement these; the same conformance tests run against each.
 
+use super::dispatcher::Executions;
 use crate::session::{
     DeploymentRecord, FailureRecord, JobRecord, RequestRecord, SessionEvent, SessionId, SessionRecord,
     SessionStatus,
 };
 use crate::state_machine::StateMachine;
 use async_trait::async_trait;
+use jiff::Timestamp;
 use serde_json::Value as Json;
 use std::sync::Arc;
 
@@ -18,8 +20,12 @@ pub trait Engine: Send + Sync {
     /// Waits for the end of an execution that was started.
     async fn wait(&self, execution: &str) -> Result<ExecutionEnd, EngineError>;
 
-    /// Ends an execution and what it started, as far as can be; its `wait` then gives [`ExecutionEnd::Aborted`].
-    async fn stop(&self, execution: &str) -> Result<(), EngineError>;
+    /// Ends an execution and what it started, as far as can be; its `wait` then gives [`ExecutionEnd::Aborted`]. Gives what
+    /// may still run, a line each, with the name by which to find it.
+    async fn stop(&self, execution: &str) -> Result<Vec<String>, EngineError>;
+
+    /// What becomes of executions when their runner dies.
+    fn executions(&self) -> Executions;
 }
 
 /// One execution to be started.
@@ -136,12 +142,26 @@ pub trait SessionStore: Send + Sync {
     async fn create(&self, session: &SessionRecord, events: &[SessionEvent]) -> Result<(), StoreError>;
 
     /// Stores events and the records that they change, all or nothing. Refused as [`StoreError::Fenced`] if any of the
-    /// events' numbers is taken: somebody else drives the session.
+    /// events' numbers is taken: somebody else drives the session. Refused as [`StoreError::Gone`] if the event before the
+    /// first is not there: the session was deleted.
+    ///
+    /// A session's record with an `exclusive` key and a lease takes the key's hold until the lease expires, or is refused as
+    /// [`StoreError::Held`] while another session's hold of the key has not expired; without a lease it gives the hold back.
     async fn append(&self, commit: Commit) -> Result<(), StoreError>;
 
     /// Stores a session's record alone, if the lease that it holds is still the stored one; else
-    /// [`StoreError::Fenced`]. Renews the lease.
+    /// [`StoreError::Fenced`]. Renews the lease, and the hold of its `exclusive` key as [`Self::append`] does.
     async fn renew(&self, session: &SessionRecord) -> Result<(), StoreError>;
+
+    /// Who holds an `exclusive` key, be it expired or not.
+    async fn hold(&self, key: &str) -> Result<Option<HoldRecord>, StoreError>;
+
+    /// Ends a hold whose session's runner is known to be gone, if it is still as it was seen.
+    async fn end_hold(&self, key: &str, hold: &HoldRecord) -> Result<(), StoreError>;
+
+    /// Deletes a session with its jobs, events and requests, if its last event has this number; else
+    /// [`StoreError::Fenced`]. One that is not there is deleted already.
+    async fn delete(&self, id: &SessionId, last_event: u64) -> Result<(), StoreError>;
 
     /// Keeps a request for whoever drives the session.
     async fn put_request(&self, id: &SessionId, request: &RequestRecord) -> Result<(), StoreError>;
@@ -177,6 +197,17 @@ pub struct Commit {
     pub events: Vec<SessionEvent>,
     /// Jobs whose records changed.
     pub jobs: Vec<JobRecord>,
+    /// Keys of jobs whose records go.
+    pub removed_jobs: Vec<String>,
+}
+
+/// Who holds the key of an exclusive pipeline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HoldRecord {
+    /// The session.
+    pub session_id: SessionId,
+    /// Until when, without renewal.
+    pub expires_at: Timestamp,
 }
 
 /// Which sessions to list.
@@ -188,6 +219,8 @@ pub struct SessionFilter {
     pub statuses: Vec<SessionStatus>,
     /// Whose id holds this.
     pub id_part: Option<String>,
+    /// Created before this.
+    pub created_before: Option<Timestamp>,
     /// At most so many.
     pub limit: usize,
 }
@@ -203,6 +236,9 @@ pub trait ObjectStore: Send + Sync {
 
     /// Keys that start with `prefix`, sorted.
     async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError>;
+
+    /// Deletes an object; one that is not there is deleted already.
+    async fn delete(&self, key: &str) -> Result<(), StoreError>;
 }
 
 /// A store could not do what it was asked.
@@ -219,6 +255,28 @@ pub enum StoreError {
         session: String,
         /// The number that was taken.
         number: u64,
+    },
+    /// Its session was deleted while a runner drove it.
+    #[error("session `{session}` is not there any more: it was deleted")]
+    #[diagnostic(
+        code("bunsui::store::session_gone"),
+        help("this runner has stopped writing, and ended what it had started")
+    )]
+    Gone {
+        /// The session.
+        session: String,
+    },
+    /// Another session holds the key of an exclusive pipeline.
+    #[error("session {session} of the same pipeline holds `{key}`: only one at a time is driven")]
+    #[diagnostic(
+        code("bunsui::store::held"),
+        help("follow it with `bunsui session attach {session}`, or wait for its end")
+    )]
+    Held {
+        /// The key.
+        key: String,
+        /// The session that holds it.
+        session: String,
     },
     /// The place cannot be used.
     #[error("the store at `{place}` cannot be used: {message}")]
@@ -277,6 +335,16 @@ pub fn output_key(session: &SessionId, job_key: &str, attempt: u32) -> String {
 /// Where the operations of an attempt may leave objects.
 pub fn places_key(session: &SessionId, job_key: &str, attempt: u32) -> String {
     format!("outputs/{session}/{job_key}.{attempt}")
+}
+
+/// The prefix of all that a session's executions leave.
+pub fn outputs_key(session: &SessionId) -> String {
+    format!("outputs/{session}/")
+}
+
+/// The key of a session's report.
+pub fn report_key(session: &SessionId) -> String {
+    format!("reports/{}/{session}.html", session.day_path())
 }
 
 /// The prefix of a session's logs.

@@ -36,10 +36,40 @@ pub enum EventKind {
     },
     /// Jobs may start.
     SessionStarted,
-    /// A later runner goes on with the session.
+    /// The session goes on: with a later runner, or after a pause in which its runner waited.
     SessionResumed {
         /// Who asked for it.
         by: String,
+    },
+    /// A session that had ended is driven again, for what did not succeed.
+    SessionRetried {
+        /// Who asked for it.
+        by: String,
+        /// The go that begins, from 1.
+        retry: u32,
+        /// The jobs that were named; empty: all that did not succeed.
+        jobs: Vec<String>,
+        /// The version of the pipeline that it is pinned to from here on.
+        version: String,
+    },
+    /// Jobs are pending again: a retry runs them. A retry of many jobs has several of these.
+    JobsReset {
+        /// Job keys.
+        jobs: Vec<String>,
+    },
+    /// Jobs that the session's pipeline has no more: a retry took up a file without them.
+    JobsRemoved {
+        /// Job keys.
+        jobs: Vec<String>,
+    },
+    /// A job does not run: its output is another session's.
+    JobReused {
+        /// The job.
+        job: String,
+        /// That session.
+        from: String,
+        /// The output.
+        output: OutputRecord,
     },
     /// An attempt was under way when its runner died; what it came to is not known, and another follows.
     AttemptLost {
@@ -171,11 +201,20 @@ pub enum EventKind {
         by: String,
         /// Why.
         reason: String,
+        /// Until when; then the session goes on by itself, if its runner lives.
+        #[serde(default)]
+        until: Option<Timestamp>,
     },
     /// Nothing runs; can be resumed.
     SessionPaused {
+        /// Who asked for it.
+        #[serde(default)]
+        by: String,
         /// Why.
         reason: String,
+        /// Until when the runner waits; none: it left.
+        #[serde(default)]
+        until: Option<Timestamp>,
     },
     /// Somebody asked to cancel.
     CancelRequested {
@@ -191,9 +230,18 @@ pub enum EventKind {
         /// Its attempt.
         attempt: u32,
     },
+    /// An execution was stopped, and something of it could not be.
+    StopIncomplete {
+        /// The job.
+        job: String,
+        /// Its attempt.
+        attempt: u32,
+        /// What may still run, a line each.
+        may_still_run: Vec<String>,
+    },
     /// The pipeline's timeout ran out.
     SessionTimeoutReached,
-    /// The session is final.
+    /// The session is final. A retry may follow.
     SessionEnded {
         /// How.
         status: SessionStatus,

@@ -11,7 +11,8 @@ mod status;
 pub use event::{EventKind, SessionEvent};
 pub use id::{SessionId, SessionIdError};
 pub use record::{
-    DeploymentRecord, FailureRecord, JobRecord, LeaseRecord, OutputRecord, RECORD_VERSION, RequestKind,
-    RequestRecord, RunnerRecord, SessionRecord,
+    DeploymentRecord, FailureRecord, GitRecord, JobRecord, LeaseRecord, OutputRecord, PauseRecord,
+    PluginRecord, RECORD_VERSION, RequestKind, RequestRecord, RetryRecord, RunnerRecord, SessionRecord,
+    SliceRecord,
 };
 pub use status::{JobStatus, SessionStatus};

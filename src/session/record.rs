@@ -36,6 +36,9 @@ pub struct SessionRecord {
     pub labels: IndexMap<String, String>,
     /// Parameters without secrets.
     pub parameters: serde_json::Map<String, Json>,
+    /// Names of those that were given; the others had their defaults.
+    #[serde(default)]
+    pub given: Vec<String>,
     /// Names of the secrets that were given; their values are stored nowhere.
     pub secrets: Vec<String>,
     /// Who drives it, or did last.
@@ -48,6 +51,89 @@ pub struct SessionRecord {
     pub active_ms: u64,
     /// How many jobs it has.
     pub jobs: usize,
+    /// Who asked for it, where, and with which bunsui; `runner` is who drives it now. None in records of older versions.
+    #[serde(default)]
+    pub created_by: Option<RunnerRecord>,
+    /// What the folder of the file was at in git; none where it is in no repository.
+    #[serde(default)]
+    pub git: Option<GitRecord>,
+    /// The plugins that its operations need.
+    #[serde(default)]
+    pub plugins: Vec<PluginRecord>,
+    /// Where it runs a part of the pipeline only.
+    #[serde(default)]
+    pub slice: Option<SliceRecord>,
+    /// Its key, where the pipeline says `exclusive`: no other session of the same key is driven while this one is.
+    #[serde(default)]
+    pub exclusive: Option<String>,
+    /// Who paused it, from the moment that it was asked for until it goes on.
+    #[serde(default)]
+    pub pause: Option<PauseRecord>,
+    /// How often it was retried: the session's present go, from 0.
+    #[serde(default)]
+    pub retries: u32,
+    /// A retry whose jobs are not all set back yet: whoever drives finishes that first.
+    #[serde(default)]
+    pub retrying: Option<RetryRecord>,
+}
+
+/// Where the pipeline file's folder stood in git when the session began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GitRecord {
+    /// The commit's full name.
+    pub revision: String,
+    /// The branch; none where none is checked out.
+    pub branch: Option<String>,
+    /// Files that git tracks differed from the commit.
+    pub is_dirty: bool,
+}
+
+/// A plugin that a session is pinned to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PluginRecord {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// SHA-256 of its library, in hexadecimal digits.
+    pub sha256: String,
+}
+
+/// Which part of a pipeline a session runs, as it was asked for. Empty lists and none mean no bound.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct SliceRecord {
+    /// `--only`: these jobs and no others.
+    #[serde(default)]
+    pub only: Vec<String>,
+    /// `--from`: this job and everything downstream.
+    #[serde(default)]
+    pub from: Option<String>,
+    /// `--until`: this job and everything upstream.
+    #[serde(default)]
+    pub until: Option<String>,
+    /// `--outputs-of`: where outputs of jobs outside of the part come from.
+    #[serde(default)]
+    pub outputs_of: Option<SessionId>,
+}
+
+/// A pause that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PauseRecord {
+    /// Who asked.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
+    /// Until when, where the runner waits and goes on by itself.
+    pub until: Option<Timestamp>,
+}
+
+/// Which jobs a retry begins with.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RetryRecord {
+    /// `--job`; empty: all that did not succeed.
+    pub jobs: Vec<String>,
 }
 
 /// The right to drive a session. It is renewed while its runner lives, and free for others once it expired.
@@ -72,6 +158,9 @@ pub struct RequestRecord {
     pub reason: String,
     /// When.
     pub at: Timestamp,
+    /// Of a pause: when it ends by itself.
+    #[serde(default)]
+    pub until: Option<Timestamp>,
 }
 
 /// What can be asked.
@@ -80,6 +169,8 @@ pub struct RequestRecord {
 pub enum RequestKind {
     /// Start nothing new; running jobs finish.
     Pause,
+    /// Go on after a pause whose runner waits, or take back one that is not reached yet.
+    Resume,
     /// Stop what runs; end the session.
     Cancel,
 }
@@ -120,6 +211,15 @@ pub struct JobRecord {
     pub failure: Option<FailureRecord>,
     /// Why it was skipped, cancelled or not tried.
     pub reason: Option<String>,
+    /// The go of the session (see [`SessionRecord::retries`]) in which this was written.
+    #[serde(default)]
+    pub retry: u32,
+    /// The session that its output was taken from (`--outputs-of`): it does not run in this one.
+    #[serde(default)]
+    pub reused_from: Option<SessionId>,
+    /// What could not be stopped when its attempt was: a line each, with the name by which to find it.
+    #[serde(default)]
+    pub may_still_run: Vec<String>,
 }
 
 impl JobRecord {
@@ -136,6 +236,9 @@ impl JobRecord {
             output: None,
             failure: None,
             reason: None,
+            retry: 0,
+            reused_from: None,
+            may_still_run: Vec::new(),
         }
     }
 }

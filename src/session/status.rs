@@ -50,7 +50,7 @@ pub enum JobStatus {
 }
 
 impl SessionStatus {
-    /// Whether nothing can follow (a retry begins anew from here).
+    /// Whether the session is over. Only a retry leads on from here, to `running`.
     pub fn is_final(self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed | Self::TimedOut | Self::Cancelled)
     }
@@ -61,12 +61,13 @@ impl SessionStatus {
             Cancelled, Cancelling, Created, Failed, Paused, Pausing, Running, Succeeded, TimedOut,
         };
         match self {
-            Created => matches!(next, Running | Cancelled),
+            Created => matches!(next, Running | Pausing | Paused | Cancelling | Cancelled),
             Running => matches!(next, Pausing | Paused | Cancelling | Succeeded | Failed | TimedOut),
             Pausing => matches!(next, Paused | Running | Cancelling | Succeeded | Failed | TimedOut),
-            Paused => matches!(next, Running | Cancelling | Cancelled),
+            // A pause in which its runner waits can be asked for again, with another end.
+            Paused => matches!(next, Running | Pausing | Cancelling | Cancelled),
             Cancelling => matches!(next, Cancelled),
-            Succeeded | Failed | TimedOut | Cancelled => false,
+            Succeeded | Failed | TimedOut | Cancelled => next == Running,
         }
     }
 
@@ -140,12 +141,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn final_statuses_lead_nowhere() {
+    fn final_statuses_lead_only_to_a_retry() {
         use SessionStatus::*;
         let all = [Created, Running, Pausing, Paused, Cancelling, Succeeded, Failed, TimedOut, Cancelled];
         for from in all {
-            let leads_somewhere = all.into_iter().any(|next| from.may_become(next));
-            assert_eq!(leads_somewhere, !from.is_final(), "{from}");
+            let next: Vec<SessionStatus> = all.into_iter().filter(|next| from.may_become(*next)).collect();
+            assert_eq!(next == [Running], from.is_final(), "{from}");
         }
     }
 

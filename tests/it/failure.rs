@@ -129,7 +129,7 @@ fn a_session_in_which_much_goes_wrong() {
 
     8 jobs: 2 succeeded, 3 failed, 1 upstream failed, 2 skipped
     its log lines: bunsui logs [SESSION]
-    once it is mended: bunsui run t.toml
+    what did not succeed, again: bunsui session retry [SESSION]  (--with-current: with the file as it is then)
     "#);
 }
 
@@ -270,7 +270,7 @@ fn a_value_that_is_not_there_is_named_where_it_is_asked_for() {
 
     6 jobs: 1 succeeded, 5 failed
     its log lines: bunsui logs [SESSION]
-    once it is mended: bunsui run t.toml
+    what did not succeed, again: bunsui session retry [SESSION]  (--with-current: with the file as it is then)
     "#);
 }
 
@@ -343,7 +343,7 @@ fn a_retry_that_does_not_help() {
 
     2 jobs: 2 failed
     its log lines: bunsui logs [SESSION]
-    once it is mended: bunsui run t.toml
+    what did not succeed, again: bunsui session retry [SESSION]  (--with-current: with the file as it is then)
     "#);
 }
 

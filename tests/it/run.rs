@@ -106,6 +106,8 @@ fn a_pipeline_that_succeeds() {
     pipeline    small (version [DIGEST]) from small.toml
     created     [BY WHOM]
     bunsui [VERSION]
+    plugin      ecs [VERSION] (sha256 [DIGEST])
+    plugin      lambda [VERSION] (sha256 [DIGEST])
     param       year = 2015
     param       dry = false
     label       team=data

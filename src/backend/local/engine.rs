@@ -6,7 +6,7 @@ use crate::plugin::{LocalRun, LogLine, Plugins};
 use crate::runner::port::{
     Engine, EngineError, ExecutionEnd, ExecutionProgress, OperationUpdate, StartExecution,
 };
-use crate::runner::{ProgressSender, Redaction, explain};
+use crate::runner::{Executions, ProgressSender, Redaction, explain};
 use crate::session::FailureRecord;
 use crate::state_machine::{
     Definition, ExecutionContext, ExecutionOutcome, HistoryEvent, Observer, TaskCall, TaskFailure,
@@ -104,12 +104,17 @@ impl Engine for LocalEngine {
         end
     }
 
-    async fn stop(&self, execution: &str) -> Result<(), EngineError> {
-        // One that is not there any more has ended: there is nothing to stop.
+    async fn stop(&self, execution: &str) -> Result<Vec<String>, EngineError> {
+        // One that is not there any more has ended: there is nothing to stop. What a task does not end by itself, its plugin's
+        // host or the runner ends: nothing is left.
         if let Some(running) = self.running().get(execution) {
             running.stop.cancel();
         }
-        Ok(())
+        Ok(Vec::new())
+    }
+
+    fn executions(&self) -> Executions {
+        Executions::EndWithRunner
     }
 }
 

@@ -86,6 +86,23 @@ impl ObjectStore for FileObjects {
         keys.sort();
         Ok(keys)
     }
+
+    async fn delete(&self, key: &str) -> Result<(), StoreError> {
+        let path = self.path(key)?;
+        match std::fs::remove_file(&path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(self.error(&path, error)),
+        }
+        // Folders that are empty by now go too; the first that is not ends it.
+        let mut folder = path.parent();
+        while let Some(empty) =
+            folder.filter(|folder| *folder != self.root && std::fs::remove_dir(folder).is_ok())
+        {
+            folder = empty.parent();
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -2,10 +2,16 @@
 
 use crate::diagnostic::{Diagnostic, Sink};
 use crate::pipeline::{Operation, OperationCatalogue, Pipeline};
+use crate::plan::Selection;
 
 /// Reports every operation that has no local form.
-pub fn check_runnable(pipeline: &Pipeline, catalogue: &dyn OperationCatalogue, sink: &mut Sink) {
-    for job in pipeline.jobs.values() {
+pub fn check_runnable(
+    pipeline: &Pipeline,
+    selection: &Selection,
+    catalogue: &dyn OperationCatalogue,
+    sink: &mut Sink,
+) {
+    for (_, job) in pipeline.jobs.values().enumerate().filter(|(index, _)| selection.has(*index)) {
         for operation in &job.operations {
             if !is_runnable(operation, catalogue) {
                 sink.report(no_local_form(operation));

@@ -1,9 +1,11 @@
 //! Sessions in SQLite: WAL, synchronous=NORMAL. All that was committed survives the death of the process; a power cut may
 //! take the last moments.
 
-use crate::runner::port::{Commit, SessionFilter, SessionStore, StoreError};
+use crate::runner::LEASE;
+use crate::runner::port::{Commit, HoldRecord, SessionFilter, SessionStore, StoreError};
 use crate::session::{JobRecord, RequestRecord, SessionEvent, SessionId, SessionRecord};
 use async_trait::async_trait;
+use jiff::Timestamp;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 use serde::Serialize;
@@ -13,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// The schema's version, kept as SQLite's `user_version`.
-const SCHEMA_VERSION: i64 = 2;
+const SCHEMA_VERSION: i64 = 3;
 
 const SCHEMA: &str = "
     CREATE TABLE sessions (
@@ -47,6 +49,15 @@ const REQUESTS: &str = "
         request    TEXT NOT NULL
     );
     CREATE INDEX requests_by_session ON requests (session_id, number);
+";
+
+/// Since version 3, as are events that older versions do not know. Times are milliseconds since 1970.
+const HOLDS: &str = "
+    CREATE TABLE holds (
+        key        TEXT PRIMARY KEY,
+        session_id TEXT NOT NULL,
+        expires_at INTEGER NOT NULL
+    ) WITHOUT ROWID;
 ";
 
 /// The local session store. What is asked of it is done at once, by who asks: a commit takes less time than handing it to
@@ -106,7 +117,7 @@ impl SessionStore for SqliteStore {
             session: Some(session.clone()),
             session_id: Some(session.session_id.clone()),
             events: events.to_vec(),
-            jobs: Vec::new(),
+            ..Commit::default()
         })
         .await
     }
@@ -117,20 +128,48 @@ impl SessionStore for SqliteStore {
             let help = "what was stored since it was opened is lost; the next `bunsui run` makes a new one";
             return Err(unusable(&self.path, "it was deleted or replaced while it was in use", Some(help)));
         }
-        let id = session_id.to_string();
-        let taken = self.call(|connection| append(connection, session_id.as_str(), &commit))?;
-        match taken {
-            Some(number) => Err(StoreError::Fenced { session: id, number }),
-            None => Ok(()),
-        }
+        let refusal = self.call(|connection| append(connection, session_id.as_str(), &commit))?;
+        refusal.map_or(Ok(()), |refusal| Err(refusal.of(&session_id)))
     }
 
     async fn renew(&self, session: &SessionRecord) -> Result<(), StoreError> {
-        let taken = self.call(|connection| renew(connection, session))?;
-        match taken {
-            Some(number) => Err(StoreError::Fenced { session: session.session_id.to_string(), number }),
-            None => Ok(()),
-        }
+        let refusal = self.call(|connection| renew(connection, session))?;
+        refusal.map_or(Ok(()), |refusal| Err(refusal.of(&session.session_id)))
+    }
+
+    async fn hold(&self, key: &str) -> Result<Option<HoldRecord>, StoreError> {
+        let row: Option<(String, i64)> = self.call(|connection| {
+            connection
+                .prepare_cached("SELECT session_id, expires_at FROM holds WHERE key = ?1")?
+                .query_row([key], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()
+        })?;
+        let Some((session, expires_at)) = row else { return Ok(None) };
+        let damaged = |message: String| StoreError::Damaged {
+            place: self.path.display().to_string(),
+            key: key.to_owned(),
+            message,
+        };
+        Ok(Some(HoldRecord {
+            session_id: SessionId::new(&session).map_err(|error| damaged(error.to_string()))?,
+            expires_at: Timestamp::from_millisecond(expires_at)
+                .map_err(|error| damaged(error.to_string()))?,
+        }))
+    }
+
+    async fn end_hold(&self, key: &str, hold: &HoldRecord) -> Result<(), StoreError> {
+        let HoldRecord { session_id, expires_at } = hold;
+        self.call(|connection| {
+            connection
+                .prepare_cached("DELETE FROM holds WHERE key = ?1 AND session_id = ?2 AND expires_at = ?3")?
+                .execute(params![key, session_id.as_str(), expires_at.as_millisecond()])
+                .map(|_| ())
+        })
+    }
+
+    async fn delete(&self, id: &SessionId, last_event: u64) -> Result<(), StoreError> {
+        let refusal = self.call(|connection| delete(connection, id.as_str(), last_event))?;
+        refusal.map_or(Ok(()), |refusal| Err(refusal.of(id)))
     }
 
     async fn put_request(&self, id: &SessionId, request: &RequestRecord) -> Result<(), StoreError> {
@@ -155,12 +194,7 @@ impl SessionStore for SqliteStore {
     }
 
     async fn last_event(&self, id: &SessionId) -> Result<u64, StoreError> {
-        let last: Option<i64> = self.call(|connection| {
-            connection
-                .prepare_cached("SELECT max(number) FROM events WHERE session_id = ?1")?
-                .query_row([id.as_str()], |row| row.get(0))
-        })?;
-        Ok(last.unwrap_or_default() as u64)
+        self.call(|connection| last_event(connection, id.as_str()))
     }
 
     async fn session(&self, id: &SessionId) -> Result<Option<SessionRecord>, StoreError> {
@@ -184,11 +218,19 @@ impl SessionStore for SqliteStore {
                          WHERE (?1 IS NULL OR pipeline_id = ?1)
                            AND (?2 = '[]' OR status IN (SELECT value FROM json_each(?2)))
                            AND (?3 IS NULL OR instr(session_id, ?3) > 0)
+                           AND (?5 IS NULL OR created_at < ?5)
                          ORDER BY created_at DESC, session_id DESC LIMIT ?4",
                 )?
-                .query_map(params![filter.pipeline, statuses, filter.id_part, filter.limit as i64], |row| {
-                    Ok((row.get(0)?, row.get(1)?))
-                })?
+                .query_map(
+                    params![
+                        filter.pipeline,
+                        statuses,
+                        filter.id_part,
+                        i64::try_from(filter.limit).unwrap_or(i64::MAX),
+                        filter.created_before.map(|before| before.to_string())
+                    ],
+                    |row| Ok((row.get(0)?, row.get(1)?)),
+                )?
                 .collect()
         })?;
         rows.iter().map(|(key, text)| self.read(key, text)).collect()
@@ -230,20 +272,50 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
     std::fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
-/// Stores a commit in one transaction; gives the first event number that is taken, and then stores nothing.
+/// Why a transaction ended with nothing stored.
+enum Refusal {
+    /// An event of this number is there.
+    Taken(u64),
+    /// The event before the first is not there.
+    Gone,
+    /// Another session holds the key.
+    Held { key: String, session: String },
+}
+
+impl Refusal {
+    fn of(self, session: &SessionId) -> StoreError {
+        let id = session.to_string();
+        match self {
+            Self::Taken(number) => StoreError::Fenced { session: id, number },
+            Self::Gone => StoreError::Gone { session: id },
+            Self::Held { key, session } => StoreError::Held { key, session },
+        }
+    }
+}
+
+fn begin(connection: &mut Connection) -> Result<rusqlite::Transaction<'_>, rusqlite::Error> {
+    connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
+}
+
+/// Stores a commit in one transaction.
 fn append(
     connection: &mut Connection,
     session_id: &str,
     commit: &Commit,
-) -> Result<Option<u64>, rusqlite::Error> {
-    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+) -> Result<Option<Refusal>, rusqlite::Error> {
+    let transaction = begin(connection)?;
+    if let Some(first) = commit.events.first().filter(|first| first.number > 1)
+        && !has_event(&transaction, session_id, first.number - 1)?
+    {
+        return Ok(Some(Refusal::Gone));
+    }
     {
         let mut put_event = transaction.prepare_cached(
             "INSERT INTO events (session_id, number, event) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
         )?;
         for event in &commit.events {
             if put_event.execute(params![session_id, event.number as i64, json(event)])? == 0 {
-                return Ok(Some(event.number));
+                return Ok(Some(Refusal::Taken(event.number)));
             }
         }
         let mut put_job = transaction.prepare_cached(
@@ -252,7 +324,15 @@ fn append(
         for job in &commit.jobs {
             put_job.execute(params![session_id, job.job_key, json(job)])?;
         }
+        let mut remove_job =
+            transaction.prepare_cached("DELETE FROM jobs WHERE session_id = ?1 AND job_key = ?2")?;
+        for job_key in &commit.removed_jobs {
+            remove_job.execute(params![session_id, job_key])?;
+        }
         if let Some(session) = &commit.session {
+            if let Some(held) = hold(&transaction, session)? {
+                return Ok(Some(held));
+            }
             transaction
                 .prepare_cached(
                     "INSERT OR REPLACE INTO sessions (session_id, pipeline_id, status, created_at, record)
@@ -271,24 +351,83 @@ fn append(
     Ok(None)
 }
 
-/// Stores a session's record if the lease in it is the stored one; else gives the number of a later event.
-fn renew(connection: &mut Connection, session: &SessionRecord) -> Result<Option<u64>, rusqlite::Error> {
+fn has_event(connection: &Connection, session_id: &str, number: u64) -> Result<bool, rusqlite::Error> {
+    connection
+        .prepare_cached("SELECT 1 FROM events WHERE session_id = ?1 AND number = ?2")?
+        .exists(params![session_id, number as i64])
+}
+
+fn last_event(connection: &Connection, session_id: &str) -> Result<u64, rusqlite::Error> {
+    let last: Option<i64> = connection
+        .prepare_cached("SELECT max(number) FROM events WHERE session_id = ?1")?
+        .query_row([session_id], |row| row.get(0))?;
+    Ok(last.unwrap_or_default() as u64)
+}
+
+/// Takes, renews or gives back the hold of a session's `exclusive` key.
+fn hold(connection: &Connection, session: &SessionRecord) -> Result<Option<Refusal>, rusqlite::Error> {
+    let Some(key) = &session.exclusive else { return Ok(None) };
     let id = session.session_id.as_str();
-    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    let stored: Option<i64> = transaction
+    let Some(lease) = &session.lease else {
+        connection
+            .prepare_cached("DELETE FROM holds WHERE key = ?1 AND session_id = ?2")?
+            .execute(params![key, id])?;
+        return Ok(None);
+    };
+    let renewed_at = lease.expires_at.as_millisecond() - LEASE.as_millis() as i64;
+    let is_taken = connection
+        .prepare_cached(
+            "INSERT INTO holds (key, session_id, expires_at) VALUES (?1, ?2, ?3)
+             ON CONFLICT (key) DO UPDATE SET session_id = ?2, expires_at = ?3
+             WHERE session_id = ?2 OR expires_at <= ?4",
+        )?
+        .execute(params![key, id, lease.expires_at.as_millisecond(), renewed_at])?
+        > 0;
+    if is_taken {
+        return Ok(None);
+    }
+    let session = connection
+        .prepare_cached("SELECT session_id FROM holds WHERE key = ?1")?
+        .query_row([key], |row| row.get(0))?;
+    Ok(Some(Refusal::Held { key: key.clone(), session }))
+}
+
+/// Stores a session's record if the lease in it is the stored one.
+fn renew(connection: &mut Connection, session: &SessionRecord) -> Result<Option<Refusal>, rusqlite::Error> {
+    let id = session.session_id.as_str();
+    let transaction = begin(connection)?;
+    let stored: Option<Option<i64>> = transaction
         .prepare_cached("SELECT json_extract(record, '$.lease.event') FROM sessions WHERE session_id = ?1")?
         .query_row([id], |row| row.get(0))
-        .optional()?
-        .flatten();
+        .optional()?;
+    let Some(stored) = stored else { return Ok(Some(Refusal::Gone)) };
     if stored != session.lease.as_ref().map(|lease| lease.event as i64) {
-        let last: Option<i64> = transaction
-            .prepare_cached("SELECT max(number) FROM events WHERE session_id = ?1")?
-            .query_row([id], |row| row.get(0))?;
-        return Ok(Some(stored.or(last).unwrap_or_default() as u64));
+        let last = last_event(&transaction, id)?;
+        return Ok(Some(Refusal::Taken(stored.map_or(last, |event| event as u64))));
+    }
+    if let Some(held) = hold(&transaction, session)? {
+        return Ok(Some(held));
     }
     transaction
         .prepare_cached("UPDATE sessions SET record = ?2 WHERE session_id = ?1")?
         .execute(params![id, json(session)])?;
+    transaction.commit()?;
+    Ok(None)
+}
+
+fn delete(
+    connection: &mut Connection,
+    session_id: &str,
+    seen: u64,
+) -> Result<Option<Refusal>, rusqlite::Error> {
+    let transaction = begin(connection)?;
+    let last = last_event(&transaction, session_id)?;
+    if last > seen {
+        return Ok(Some(Refusal::Taken(last)));
+    }
+    for table in ["sessions", "jobs", "events", "requests", "holds"] {
+        transaction.execute(&format!("DELETE FROM {table} WHERE session_id = ?1"), [session_id])?;
+    }
     transaction.commit()?;
     Ok(None)
 }
@@ -352,6 +491,9 @@ fn bring_up_to_date(connection: &Connection) -> Result<(), rusqlite::Error> {
     }
     if version < 2 {
         connection.execute_batch(REQUESTS)?;
+    }
+    if version < 3 {
+        connection.execute_batch(HOLDS)?;
     }
     connection.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     connection.execute_batch("COMMIT")

@@ -4,8 +4,7 @@ use super::jobs::JobDraft;
 use super::keys::steps;
 use super::operations::OperationDraft;
 use crate::diagnostic::{Diagnostic, Severity, Sink};
-use crate::pipeline::{CatalogueError, CheckRequest, Finding, OperationCatalogue};
-use indexmap::IndexMap;
+use crate::pipeline::{CatalogueError, CheckRequest, Finding};
 
 /// Every operation whose plugin has a check, and in which nothing else is wrong: its job's position, and its own in that.
 pub(super) struct Checked(Vec<(usize, usize)>);
@@ -14,9 +13,9 @@ pub(super) struct Checked(Vec<(usize, usize)>);
 pub(super) type Answers = Result<Vec<Vec<Finding>>, CatalogueError>;
 
 /// Takes from each operation what its plugin wants to see.
-pub(super) fn requests(jobs: &mut IndexMap<&str, JobDraft<'_>>) -> (Checked, Vec<CheckRequest>) {
+pub(super) fn requests(jobs: &mut [JobDraft<'_>]) -> (Checked, Vec<CheckRequest>) {
     let (mut places, mut requests) = (Vec::new(), Vec::new());
-    for (job_at, job) in jobs.values_mut().enumerate() {
+    for (job_at, job) in jobs.iter_mut().enumerate() {
         for (at, operation) in job.operations.iter_mut().enumerate() {
             let Some(keys) = operation.to_check.take() else { continue };
             places.push((job_at, at));
@@ -30,14 +29,9 @@ pub(super) fn requests(jobs: &mut IndexMap<&str, JobDraft<'_>>) -> (Checked, Vec
     (Checked(places), requests)
 }
 
-/// Asks the plugins, unless there is nothing to ask.
-pub(super) fn ask(requests: &[CheckRequest], catalogue: &dyn OperationCatalogue) -> Answers {
-    if requests.is_empty() { Ok(Vec::new()) } else { catalogue.check(requests) }
-}
-
 impl Checked {
     /// Reports what they said.
-    pub(super) fn report(&self, answers: Answers, jobs: &IndexMap<&str, JobDraft<'_>>, sink: &mut Sink) {
+    pub(super) fn report(&self, answers: Answers, jobs: &[JobDraft<'_>], sink: &mut Sink) {
         let asked = self.0.iter().map(|(job, operation)| (&jobs[*job], &jobs[*job].operations[*operation]));
         match answers {
             Ok(answers) => {

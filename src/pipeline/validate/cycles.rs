@@ -3,13 +3,12 @@
 use super::jobs::JobDraft;
 use crate::diagnostic::{Diagnostic, Sink};
 use crate::pipeline::graph::{cycles, edges};
-use indexmap::IndexMap;
 
 /// More jobs than this are not all named in one sentence.
 const NAMED: usize = 8;
 
 /// Reports each cycle, every edge of it with a label.
-pub(super) fn check(jobs: &IndexMap<&str, JobDraft<'_>>, upstreams: &[Vec<usize>], sink: &mut Sink) {
+pub(super) fn check(jobs: &[JobDraft<'_>], upstreams: &[Vec<usize>], sink: &mut Sink) {
     for cycle in cycles(upstreams) {
         let mut diagnostic = Diagnostic::error(
             "bunsui::pipeline::cycle",
@@ -26,7 +25,7 @@ pub(super) fn check(jobs: &IndexMap<&str, JobDraft<'_>>, upstreams: &[Vec<usize>
     }
 }
 
-fn path(jobs: &IndexMap<&str, JobDraft<'_>>, cycle: &[usize]) -> String {
+fn path(jobs: &[JobDraft<'_>], cycle: &[usize]) -> String {
     let mut names: Vec<&str> = cycle.iter().map(|job| jobs[*job].name).collect();
     names.extend(names.first().copied());
     if names.len() > NAMED + 1 {

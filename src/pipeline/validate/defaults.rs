@@ -10,6 +10,7 @@ use crate::diagnostic::{Sink, Source};
 use crate::document::{Document, ValueKind};
 use crate::pipeline::Retry;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 const KEYS: &[&str] = &["timeout", "retry"];
@@ -18,7 +19,7 @@ const KEYS: &[&str] = &["timeout", "retry"];
 #[derive(Default)]
 pub(super) struct Defaults<'d> {
     pub(super) timeout: Option<Duration>,
-    pub(super) retry: Option<Retry>,
+    pub(super) retry: Option<Arc<Retry>>,
     pub(super) by_type: HashMap<&'d str, Keys<'d>>,
 }
 
@@ -34,7 +35,7 @@ pub(super) fn read<'d>(
     let Some(table) = fields::table("defaults", value, sink) else { return defaults };
     let place = Place { table, what: "`[defaults]`", header: value.span };
     defaults.timeout = fields::duration(place, "timeout", sink);
-    defaults.retry = retry::read(place, sink);
+    defaults.retry = retry::read(place, sink).map(Arc::new);
     for (name, entry) in table.entries.iter().filter(|(name, _)| !KEYS.contains(&name.as_str())) {
         match (&entry.value.kind, types.get(name)) {
             (ValueKind::Table(own), Some(schema)) => {

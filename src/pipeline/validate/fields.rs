@@ -10,10 +10,10 @@ use std::time::Duration;
 const MOST: u32 = 99_999_999;
 
 /// Kept for later features: an error that says so, wherever they stand.
-const RESERVED: &[&str] = &["for_each", "matrix", "schedule", "notify", "exclusive"];
+const RESERVED: &[&str] = &["for_each", "matrix", "schedule", "notify"];
 
 pub(super) const PIPELINE_KEYS: &[&str] =
-    &["name", "description", "timeout", "max_concurrency", "on_failure"];
+    &["name", "description", "timeout", "max_concurrency", "on_failure", "exclusive"];
 pub(super) const JOB_KEYS: &[&str] =
     &["description", "depends_on", "run_if", "when", "allow_failure", "timeout", "output", "operations"];
 pub(super) const OPERATION_KEYS: &[&str] = &["name", "type", "description", "timeout", "retry"];
@@ -62,7 +62,7 @@ fn home_of(key: &str, known: &[&str]) -> Option<&'static str> {
     let levels: [(&[&str], &str); 4] = [
         (&["params", "defaults", "jobs"], "the top level of the file"),
         (&["depends_on", "run_if", "when", "allow_failure", "output", "operations"], "a job: `[jobs.<id>]`"),
-        (&["max_concurrency", "on_failure"], "the pipeline: `[pipeline]`"),
+        (&["max_concurrency", "on_failure", "exclusive"], "the pipeline: `[pipeline]`"),
         (&["retry"], "an operation, or to `[defaults]`"),
     ];
     let home = levels.iter().find(|(keys, _)| keys.contains(&key));

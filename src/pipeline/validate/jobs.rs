@@ -3,15 +3,11 @@
 use super::fields::{self, JOB_KEYS, Place, known_names};
 use super::keys;
 use super::operations::{self, OperationDraft, Surroundings};
-use crate::diagnostic::{Diagnostic, Sink, Span};
-use crate::document::{Document, Entry, Table, Value, ValueKind};
+use super::parts::in_parts;
+use crate::diagnostic::{Diagnostic, Sink, Source, Span};
+use crate::document::{Document, Entries, Entry, Table, Value, ValueKind};
 use crate::expression::Template;
 use crate::pipeline::{Id, Job, RunIf};
-use indexmap::IndexMap;
-use indexmap::map::Slice;
-use std::collections::HashMap;
-use std::num::NonZero;
-use std::panic::resume_unwind;
 use std::time::Duration;
 
 const RUN_IF: &[(&str, RunIf)] = &[
@@ -42,7 +38,27 @@ pub(super) struct JobDraft<'d> {
     is_whole: bool,
 }
 
-/// A value of a job in which references may stand.
+/// All jobs, in the order of the file.
+#[derive(Default)]
+pub(super) struct Jobs<'d> {
+    pub(super) drafts: Vec<JobDraft<'d>>,
+    /// In which each has its position.
+    table: Option<&'d Table>,
+}
+
+impl<'d> Jobs<'d> {
+    /// The position of the job of that name.
+    pub(super) fn position(&self, name: &str) -> Option<usize> {
+        self.table?.entries.get_index_of(name)
+    }
+
+    /// All names.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'d str> + Clone {
+        self.drafts.iter().map(|job| job.name)
+    }
+}
+
+/// A value of a job, or of the pipeline, in which references may stand.
 pub(super) struct Written<'d> {
     pub(super) value: &'d Value,
     /// None where its text could not be read, which is reported.
@@ -50,7 +66,14 @@ pub(super) struct Written<'d> {
     leaves: Vec<Template>,
 }
 
-impl Written<'_> {
+impl<'d> Written<'d> {
+    /// Reads a value; what is wrong with its texts is reported.
+    pub(super) fn read(value: &'d Value, source: &Source, sink: &mut Sink) -> Self {
+        let (template, leaves) = keys::parse(value, source, sink);
+        let leaves = leaves.into_iter().map(|(leaf, _)| leaf).collect();
+        Self { value, template, leaves }
+    }
+
     /// Everything whose references can be checked.
     pub(super) fn readable(&self) -> impl Iterator<Item = &Template> {
         self.template.iter().chain(&self.leaves)
@@ -62,13 +85,13 @@ pub(super) fn read<'d>(
     document: &'d Document,
     around: &Surroundings<'_, 'd, '_>,
     sink: &mut Sink,
-) -> IndexMap<&'d str, JobDraft<'d>> {
+) -> Jobs<'d> {
     const HELP: &str = "add a job: `[jobs.<id>]`, and below it `[[jobs.<id>.operations]]`";
     let Some(entry) = document.root.entries.get("jobs") else {
         sink.report(Diagnostic::error("bunsui::pipeline::no_jobs", "the pipeline has no jobs").help(HELP));
-        return IndexMap::new();
+        return Jobs::default();
     };
-    let Some(table) = fields::table("jobs", &entry.value, sink) else { return IndexMap::new() };
+    let Some(table) = fields::table("jobs", &entry.value, sink) else { return Jobs::default() };
     if table.entries.is_empty() {
         sink.report(
             Diagnostic::error("bunsui::pipeline::no_jobs", "the pipeline has no jobs")
@@ -79,46 +102,21 @@ pub(super) fn read<'d>(
     read_all(table, around, sink)
 }
 
-/// Fewer jobs than this are not worth a thread.
-const JOBS_OF_A_THREAD: usize = 1000;
-
 /// A job is read without a look at what others say, so those of a large file are read on several threads.
-fn read_all<'d>(
-    table: &'d Table,
-    around: &Surroundings<'_, 'd, '_>,
-    sink: &mut Sink,
-) -> IndexMap<&'d str, JobDraft<'d>> {
-    let entries = table.entries.as_slice();
-    let read_part = |part: &'d Slice<String, Entry>| {
+fn read_all<'d>(table: &'d Table, around: &Surroundings<'_, 'd, '_>, sink: &mut Sink) -> Jobs<'d> {
+    let entries: Vec<(&String, &Entry)> = table.entries.iter().collect();
+    let parts = in_parts(&entries, |_, part| {
         let mut found = Sink::new();
         let jobs: Vec<_> =
-            part.iter().map(|(name, entry)| read_one(name, entry, table, around, &mut found)).collect();
+            part.iter().map(|&(name, entry)| read_one(name, entry, table, around, &mut found)).collect();
         (jobs, found)
-    };
-    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let threads = (entries.len() / JOBS_OF_A_THREAD).clamp(1, processors);
-    let (own, mut rest) = entries.split_at(entries.len() / threads);
-    let parts = std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads)
-            .map(|part| {
-                let (next, after) = rest.split_at(rest.len() / (threads - part));
-                rest = after;
-                let read_part = &read_part;
-                scope.spawn(move || read_part(next))
-            })
-            .collect();
-        let mut parts = vec![read_part(own)];
-        parts.extend(
-            others.into_iter().map(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic))),
-        );
-        parts
     });
-    let mut jobs = IndexMap::with_capacity(entries.len());
+    let mut drafts = Vec::with_capacity(entries.len());
     for (part, found) in parts {
-        jobs.extend(part.into_iter().map(|job| (job.name, job)));
+        drafts.extend(part);
         sink.take(found);
     }
-    jobs
+    Jobs { drafts, table: Some(table) }
 }
 
 fn read_one<'d>(
@@ -166,23 +164,19 @@ fn read_one<'d>(
     job.timeout = fields::duration(place, "timeout", sink);
     job.depends_on_span = table.entries.get("depends_on").map(|entry| entry.value.span);
     job.depends_on = depends_on(place, name, jobs, sink);
-    let template = |key: &str, sink: &mut Sink| {
-        let value = table.value(key)?;
-        let (template, leaves) = keys::parse(value, around.source, sink);
-        let leaves = leaves.into_iter().map(|(leaf, _)| leaf).collect();
-        Some(Written { value, template, leaves })
-    };
-    job.when = template("when", sink);
-    job.output = template("output", sink);
+    let written = |key: &str| table.value(key);
+    job.when = written("when").map(|value| Written::read(value, around.source, sink));
+    job.output = written("output").map(|value| Written::read(value, around.source, sink));
     job.operations = read_operations(place, name, around, sink);
     job
 }
 
 fn depends_on(place: Place<'_, '_>, job: &str, jobs: &Table, sink: &mut Sink) -> Vec<(usize, Span)> {
     let Some(value) = place.table.value("depends_on") else { return Vec::new() };
-    let mut seen: HashMap<&str, Span> = HashMap::new();
-    let mut found = Vec::new();
-    for (name, span) in fields::strings("depends_on", value, sink) {
+    let names = fields::strings("depends_on", value, sink);
+    let mut seen: Entries<&str, Span> = Entries::with_capacity(names.len());
+    let mut found = Vec::with_capacity(names.len());
+    for (name, span) in names {
         if let Some(first) = seen.get(name) {
             sink.report(
                 Diagnostic::error(
@@ -195,7 +189,7 @@ fn depends_on(place: Place<'_, '_>, job: &str, jobs: &Table, sink: &mut Sink) ->
             );
             continue;
         }
-        seen.insert(name, span);
+        seen.insert_new(name, span);
         if name == job {
             sink.report(
                 Diagnostic::error(
@@ -228,11 +222,11 @@ fn read_operations<'d>(
     around: &Surroundings<'_, 'd, '_>,
     sink: &mut Sink,
 ) -> Vec<OperationDraft<'d>> {
-    let help = format!("add one below a header `[[jobs.{job}.operations]]`");
+    let help = || format!("add one below a header `[[jobs.{job}.operations]]`");
     let no_operations = |span: Span| {
         Diagnostic::error("bunsui::pipeline::no_operations", format!("job `{job}` has no operations"))
             .label(span, "does nothing")
-            .help(help.clone())
+            .help(help())
     };
     let Some(value) = place.table.value("operations") else {
         sink.report(no_operations(place.header));
@@ -246,7 +240,7 @@ fn read_operations<'d>(
                 ValueKind::Table(_) => {
                     diagnostic.help(format!("write `[[jobs.{job}.operations]]`, in double brackets"))
                 }
-                _ => diagnostic.help(help),
+                _ => diagnostic.help(help()),
             });
             return Vec::new();
         }
@@ -262,7 +256,7 @@ fn read_operations<'d>(
 }
 
 fn check_names(job: &str, operations: &[OperationDraft<'_>], sink: &mut Sink) {
-    let mut seen: HashMap<&str, Span> = HashMap::new();
+    let mut seen: Entries<&str, Span> = Entries::with_capacity(operations.len());
     for operation in operations {
         let Some(name) = operation.name_text else { continue };
         if let Some(first) = seen.get(name) {
@@ -276,7 +270,7 @@ fn check_names(job: &str, operations: &[OperationDraft<'_>], sink: &mut Sink) {
                 .help("give each operation of a job a name of its own"),
             );
         } else {
-            seen.insert(name, operation.name_span);
+            seen.insert_new(name, operation.name_span);
         }
     }
 }

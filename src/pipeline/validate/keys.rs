@@ -7,15 +7,14 @@ use super::fields::OPERATION_KEYS;
 use super::json;
 use super::schema::TypeSchema;
 use crate::diagnostic::{Diagnostic, Sink, Source, Span};
-use crate::document::{Entry, Table, Value, ValueKind};
+use crate::document::{Entries, Entry, Table, Value, ValueKind};
 use crate::expression::{Template, parse_readable, parse_template};
-use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
 
 /// Keys of a type with everything that is known of them.
 #[derive(Debug, Default)]
 pub(super) struct Keys<'d> {
-    pub(super) entries: IndexMap<&'d str, Key<'d>>,
+    pub(super) entries: Entries<&'d str, Key<'d>>,
     /// Where a missing key is reported.
     pub(super) header: Span,
 }
@@ -41,7 +40,7 @@ pub(super) fn read<'d>(
     source: &Source,
     sink: &mut Sink,
 ) -> Keys<'d> {
-    let mut entries = IndexMap::with_capacity(table.entries.len());
+    let mut entries = Entries::with_capacity(table.entries.len());
     for (key, entry) in &table.entries {
         if !is_default && OPERATION_KEYS.contains(&key.as_str()) {
             continue;
@@ -63,7 +62,7 @@ pub(super) fn read<'d>(
             template = template.filter(|_| sink.errors() == count);
         }
         let leaves = leaves.into_iter().filter(|_| !is_static).map(|(template, _)| template).collect();
-        entries.insert(key.as_str(), Key { entry, template, leaves, is_default });
+        entries.insert_new(key.as_str(), Key { entry, template, leaves, is_default });
     }
     Keys { entries, header }
 }
@@ -114,10 +113,11 @@ impl Key<'_> {
 impl<'d> Keys<'d> {
     /// Adds the defaults that the operation does not set itself.
     pub(super) fn complete(&mut self, defaults: &Keys<'d>) {
-        self.entries.reserve_exact(defaults.entries.len());
+        let missing = defaults.entries.keys().filter(|key| !self.entries.contains_key(key)).count();
+        self.entries.reserve_exact(missing);
         for (key, default) in &defaults.entries {
             if !self.entries.contains_key(key) {
-                self.entries.insert(key, default.clone());
+                self.entries.insert_new(key, default.clone());
             }
         }
     }

@@ -13,6 +13,7 @@ mod json;
 mod keys;
 mod operations;
 mod params;
+mod parts;
 mod references;
 mod retry;
 mod rule;
@@ -23,7 +24,7 @@ mod words;
 
 use self::fields::Place;
 use self::head::Head;
-use self::jobs::JobDraft;
+use self::jobs::{Jobs, Written};
 use self::operations::Surroundings;
 use self::params::Params;
 use self::types::Types;
@@ -40,17 +41,47 @@ pub fn validate(
     catalogue: &dyn OperationCatalogue,
     sink: &mut Sink,
 ) -> Option<Pipeline> {
+    draft(document, catalogue, sink)?.finish(document)
+}
+
+/// Checks all of a document: the same findings, for who needs no pipeline. Gives what was made on the way, which is to
+/// be dropped; of a large file that takes a while, and who ends anyway can do without.
+pub fn check<'d>(
+    document: &'d Document,
+    catalogue: &dyn OperationCatalogue,
+    sink: &mut Sink,
+) -> impl Sized + use<'d> {
+    draft(document, catalogue, sink)
+}
+
+/// A pipeline in which nothing is wrong, in parts.
+struct Draft<'d> {
+    head: Head<'d>,
+    params: Params<'d>,
+    jobs: Jobs<'d>,
+    graph: Graph,
+}
+
+fn draft<'d>(
+    document: &'d Document,
+    catalogue: &dyn OperationCatalogue,
+    sink: &mut Sink,
+) -> Option<Draft<'d>> {
     // Found here first: what stands in [defaults] is looked at once an operation, and shall be reported once.
     let mut found = Sink::new();
-    let pipeline = check(document, catalogue, &mut found);
+    let draft = read(document, catalogue, &mut found);
     let has_errors = found.has_errors();
     let mut diagnostics = found.into_sorted();
     diagnostics.dedup();
     diagnostics.into_iter().for_each(|diagnostic| sink.report(diagnostic));
-    pipeline.filter(|_| !has_errors)
+    draft.filter(|_| !has_errors)
 }
 
-fn check(document: &Document, catalogue: &dyn OperationCatalogue, sink: &mut Sink) -> Option<Pipeline> {
+fn read<'d>(
+    document: &'d Document,
+    catalogue: &dyn OperationCatalogue,
+    sink: &mut Sink,
+) -> Option<Draft<'d>> {
     let root = &document.root;
     if root.entries.is_empty() {
         sink.report(empty());
@@ -63,37 +94,42 @@ fn check(document: &Document, catalogue: &dyn OperationCatalogue, sink: &mut Sin
     let head = head::read(document, sink);
     let params = params::read(document, sink);
     let defaults = defaults::read(document, &document.source, &types, sink);
-    let around = Surroundings { source: &document.source, types: &types, defaults: &defaults };
+    let around =
+        Surroundings { source: &document.source, types: &types, defaults: &defaults, params: &params };
     let mut jobs = jobs::read(document, &around, sink);
-    let (checked, requests) = checks::requests(&mut jobs);
+    let (checked, requests) = checks::requests(&mut jobs.drafts);
     // Plugins are other processes: they answer while the graph and the references are looked at.
     let graph = std::thread::scope(|scope| {
-        let asking = scope.spawn(move || checks::ask(&requests, catalogue));
-        let graph = check_across_jobs(&jobs, &params, &types, sink);
-        let answers = asking.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        checked.report(answers, &jobs, sink);
+        let asking = (!requests.is_empty()).then(|| scope.spawn(|| catalogue.check(&requests)));
+        let exclusive = head.as_ref().and_then(|head| head.exclusive.as_ref());
+        let graph = check_across_jobs(&jobs, &params, exclusive, sink);
+        if let Some(asking) = asking {
+            let answers = asking.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            checked.report(answers, &jobs.drafts, sink);
+        }
         graph
     });
     if sink.has_errors() {
         return None;
     }
-    finish(document, head?, params, jobs, graph)
+    Some(Draft { head: head?, params, jobs, graph })
 }
 
-/// What depends on several jobs: the graph, references and the types of what they refer to.
+/// What depends on several jobs: the graph and references.
 fn check_across_jobs(
-    jobs: &IndexMap<&str, JobDraft<'_>>,
+    jobs: &Jobs<'_>,
     params: &Params<'_>,
-    types: &Types<'_>,
+    exclusive: Option<&Written<'_>>,
     sink: &mut Sink,
 ) -> Graph {
     let upstreams: Vec<Vec<usize>> =
-        jobs.values().map(|job| job.depends_on.iter().map(|(index, _)| *index).collect()).collect();
-    cycles::check(jobs, &upstreams, sink);
+        jobs.drafts.iter().map(|job| job.depends_on.iter().map(|(index, _)| *index).collect()).collect();
+    cycles::check(&jobs.drafts, &upstreams, sink);
     let graph = Graph::new(upstreams);
-    references::check(&references::Names { params, jobs }, &graph, sink);
-    for operation in jobs.values().flat_map(|job| &job.operations) {
-        operations::check_param_types(operation, types, params, sink);
+    let names = references::Names { params, jobs };
+    references::check(&names, &graph, sink);
+    if let Some(exclusive) = exclusive {
+        references::check_exclusive(&names, exclusive, sink);
     }
     graph
 }
@@ -121,26 +157,28 @@ fn check_schemas(types: &Types<'_>, sink: &mut Sink) {
     }
 }
 
-fn finish(
-    document: &Document,
-    head: Head,
-    params: Params<'_>,
-    jobs: IndexMap<&str, JobDraft<'_>>,
-    graph: Graph,
-) -> Option<Pipeline> {
-    let ids: Vec<Id> = jobs.values().map(|job| job.id.clone()).collect::<Option<_>>()?;
-    let params: Option<IndexMap<Id, Param>> =
-        params.by_name.into_values().map(|param| param.map(|param| (param.name.clone(), param))).collect();
-    let jobs: Option<IndexMap<Id, super::Job>> = jobs.into_values().map(|job| job.finish(&ids)).collect();
-    Some(Pipeline {
-        source: document.source.clone(),
-        name: head.name?,
-        description: head.description,
-        timeout: head.timeout,
-        max_concurrency: head.max_concurrency,
-        on_failure: head.on_failure,
-        params: params?,
-        jobs: jobs?,
-        graph,
-    })
+impl Draft<'_> {
+    fn finish(self, document: &Document) -> Option<Pipeline> {
+        let Self { head, params, jobs, graph } = self;
+        let ids: Vec<Id> = jobs.drafts.iter().map(|job| job.id.clone()).collect::<Option<_>>()?;
+        let params: Option<IndexMap<Id, Param>> = params
+            .by_name
+            .into_iter()
+            .map(|(_, param)| param.map(|param| (param.name.clone(), param)))
+            .collect();
+        let jobs: Option<IndexMap<Id, super::Job>> =
+            jobs.drafts.into_iter().map(|job| job.finish(&ids)).collect();
+        Some(Pipeline {
+            source: document.source.clone(),
+            name: head.name?,
+            description: head.description,
+            timeout: head.timeout,
+            max_concurrency: head.max_concurrency,
+            on_failure: head.on_failure,
+            exclusive: head.exclusive.and_then(|written| written.template),
+            params: params?,
+            jobs: jobs?,
+            graph,
+        })
+    }
 }

@@ -3,6 +3,8 @@
 use super::defaults::Defaults;
 use super::fields::{self, Place, list};
 use super::keys::{self, Keys};
+use super::params::Params;
+use super::schema::TypeSchema;
 use super::types::Types;
 use super::verdict::{self, Subject};
 use super::{keys::name, retry};
@@ -13,6 +15,7 @@ use crate::pipeline::{Id, Operation, Retry};
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// An operation as far as it could be read.
@@ -30,7 +33,7 @@ pub(super) struct OperationDraft<'d> {
     pub(super) to_check: Option<Json>,
     description: Option<String>,
     timeout: Option<Duration>,
-    retry: Option<Retry>,
+    retry: Option<Arc<Retry>>,
 }
 
 /// What reading an operation needs besides its table.
@@ -38,6 +41,7 @@ pub(super) struct Surroundings<'a, 'd, 'c> {
     pub(super) source: &'a Source,
     pub(super) types: &'a Types<'c>,
     pub(super) defaults: &'a Defaults<'d>,
+    pub(super) params: &'a Params<'d>,
 }
 
 /// Reads and checks one.
@@ -68,7 +72,12 @@ pub(super) fn read<'d>(
     let description = fields::text(place, "description", sink);
     let before = sink.errors();
     let (keys, written) = read_keys(place, table, kind, around, sink);
-    let has_check = kind.and_then(|kind| around.types.get(kind)).is_some_and(|kind| kind.declared.has_check);
+    let schema = kind.and_then(|kind| around.types.get(kind));
+    let has_check = schema.is_some_and(|schema| schema.declared.has_check);
+    let to_check = written.filter(|_| has_check && sink.errors() == before);
+    if let Some(schema) = schema {
+        check_param_types(&keys, schema, around.params, sink);
+    }
     Some(OperationDraft {
         id,
         name_text,
@@ -77,10 +86,10 @@ pub(super) fn read<'d>(
         kind,
         kind_span: table.value("type").map_or(value.span, |value| value.span),
         keys,
-        to_check: written.filter(|_| has_check && sink.errors() == before),
+        to_check,
         description,
         timeout: timeout.or(around.defaults.timeout),
-        retry: retry.or_else(|| around.defaults.retry.clone()),
+        retry: retry.map(Arc::new).or_else(|| around.defaults.retry.clone()),
     })
 }
 
@@ -172,20 +181,14 @@ impl OperationDraft<'_> {
             keys,
             key_spans,
             timeout: self.timeout,
-            retry: self.retry,
+            retry: self.retry.map(Arc::unwrap_or_clone),
         })
     }
 }
 
 /// Where a key is nothing but a param, the param's type is held to the schema's.
-pub(super) fn check_param_types(
-    operation: &OperationDraft<'_>,
-    types: &Types<'_>,
-    params: &super::params::Params<'_>,
-    sink: &mut Sink,
-) {
-    let Some(schema) = operation.kind.and_then(|kind| types.get(kind)) else { return };
-    for (key, found) in &operation.keys.entries {
+fn check_param_types(keys: &Keys<'_>, schema: &TypeSchema<'_>, params: &Params<'_>, sink: &mut Sink) {
+    for (key, found) in &keys.entries {
         let Some(template) =
             found.template.as_ref().filter(|template| !matches!(template, Template::Literal(_)))
         else {

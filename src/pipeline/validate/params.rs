@@ -3,9 +3,8 @@
 use super::fields::{self, Place};
 use super::json;
 use crate::diagnostic::{Diagnostic, Sink};
-use crate::document::{Document, Entry, Value, ValueKind};
+use crate::document::{Document, Entries, Entry, Value, ValueKind};
 use crate::pipeline::{Id, Param, ParamConstraints, ParamType};
-use indexmap::IndexMap;
 use serde_json::Value as Json;
 
 const KEYS: &[&str] =
@@ -13,7 +12,7 @@ const KEYS: &[&str] =
 /// The params of a file as far as they could be read; references to those that could not are no further findings.
 #[derive(Default)]
 pub(super) struct Params<'d> {
-    pub(super) by_name: IndexMap<&'d str, Option<Param>>,
+    pub(super) by_name: Entries<&'d str, Option<Param>>,
 }
 
 /// Reads and checks all of them.
@@ -24,7 +23,7 @@ pub(super) fn read<'d>(document: &'d Document, sink: &mut Sink) -> Params<'d> {
     for (name, entry) in &table.entries {
         let id = fields::id(name, "a param", entry.key_span, sink);
         let param = read_one(name, entry, id, sink);
-        params.by_name.insert(name, param);
+        params.by_name.insert_new(name, param);
     }
     params
 }

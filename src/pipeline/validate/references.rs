@@ -5,13 +5,13 @@
 //! Deliberately does not: parse references; `expression` has.
 
 use super::fields::{known_names, list};
-use super::jobs::JobDraft;
+use super::jobs::{JobDraft, Jobs, Written};
 use super::params::Params;
+use super::parts::in_parts;
 use crate::diagnostic::{Diagnostic, Severity, Sink, Span, nearest};
 use crate::document::{Value, ValueKind};
 use crate::expression::{Reference, Root, Segment, Template};
 use crate::pipeline::{Graph, Param, ParamType};
-use indexmap::IndexMap;
 use serde_json::Value as Json;
 
 const SESSION: &[&str] = &["id", "started_at"];
@@ -26,12 +26,14 @@ pub(super) enum Site {
     Output,
     /// In the job's `when`.
     When,
+    /// In `[pipeline] exclusive`.
+    Exclusive,
 }
 
 /// What there is to refer to.
 pub(super) struct Names<'a, 'd> {
     pub(super) params: &'a Params<'d>,
-    pub(super) jobs: &'a IndexMap<&'d str, JobDraft<'d>>,
+    pub(super) jobs: &'a Jobs<'d>,
 }
 
 /// A use of another job's output that the graph has to allow.
@@ -43,12 +45,37 @@ struct Use {
 
 /// Checks all references of all jobs.
 pub(super) fn check(names: &Names<'_, '_>, graph: &Graph, sink: &mut Sink) {
+    let parts = in_parts(&names.jobs.drafts, |first, part| {
+        let (mut uses, mut found) = (Vec::new(), Sink::new());
+        for (at, job) in part.iter().enumerate() {
+            Checker { names, job, index: first + at, uses: &mut uses, sink: &mut found }.job();
+        }
+        (uses, found)
+    });
     let mut uses = Vec::new();
-    for (index, job) in names.jobs.values().enumerate() {
-        let mut checker = Checker { names, job, index, uses: &mut uses, sink };
-        checker.job();
+    for (part, found) in parts {
+        uses.extend(part);
+        sink.take(found);
     }
     check_uses(names, graph, &uses, sink);
+}
+
+/// Checks `[pipeline] exclusive`, which is decided before the session begins.
+pub(super) fn check_exclusive(names: &Names<'_, '_>, exclusive: &Written<'_>, sink: &mut Sink) {
+    for reference in exclusive.readable().flat_map(Template::references) {
+        match reference.root {
+            Root::Params => param(names, reference, Site::Exclusive, sink),
+            Root::Pipeline => field(reference, &["name"], sink),
+            Root::Jobs | Root::Operations | Root::Session => sink.report(
+                Diagnostic::error(
+                    "bunsui::reference::not_known_yet",
+                    "`exclusive` is decided before the session begins",
+                )
+                .label(reference.span, "is not known then")
+                .help("refer to params: `exclusive = \"${params.<name>}\"`"),
+            ),
+        }
+    }
 }
 
 struct Checker<'a, 'd> {
@@ -97,90 +124,18 @@ impl Checker<'_, '_> {
         self.sink.report(diagnostic);
     }
 
-    /// `$jobs` as a whole: which of them is meant is not known before the pipeline runs.
     fn unnamed(&mut self, reference: &Reference, kind: &str) {
-        let root = reference.root.name();
-        let message = format!("`${root}` is used as a whole, and which {kind} is meant is not known");
-        self.report(
-            Diagnostic::error("bunsui::reference::unnamed", message)
-                .label(reference.span, format!("names no {kind}"))
-                .help(format!("name each {kind}: `${root}.<{kind}>`; a name with `-` stands in backticks")),
-        );
+        self.report(unnamed(reference, kind));
     }
 
     fn param(&mut self, reference: &Reference, site: Site) {
-        let Some(name) = reference.name() else { return self.unnamed(reference, "param") };
-        let params = &self.names.params.by_name;
-        let Some(param) = params.get(name) else {
-            let mut help = known_names(name, "params", params.keys().copied());
-            if self.names.jobs.contains_key(name) {
-                help = format!("`{name}` is a job; its output is `jobs.{name}`");
-            }
-            return self.report(
-                Diagnostic::error("bunsui::reference::unknown_param", format!("there is no param `{name}`"))
-                    .label(reference.span, "unknown param")
-                    .help(help),
-            );
-        };
-        if let Some(param) = param {
-            self.member(reference, param);
-            if param.secret {
-                self.secret(reference, param, site);
-            }
-        }
-    }
-
-    /// Only tables and lists have something within.
-    fn member(&mut self, reference: &Reference, param: &Param) {
-        let fits = match reference.path.get(1) {
-            None => true,
-            Some(Segment::Key(_)) => param.kind == ParamType::Table,
-            Some(Segment::Index(_)) => param.kind == ParamType::List,
-        };
-        if !fits {
-            let message =
-                format!("param `{}` is {}, which has nothing within", param.name, param.kind.description());
-            let message = match (param.kind, reference.path.get(1)) {
-                (ParamType::Table, _) => {
-                    format!("param `{}` is a table, which has no numbered items", param.name)
-                }
-                (ParamType::List, _) => format!("param `{}` is a list, which has no named keys", param.name),
-                _ => message,
-            };
-            self.report(
-                Diagnostic::error("bunsui::reference::no_member", message)
-                    .label(reference.span, "looks into it")
-                    .label(param.span, format!("{} by its type", param.kind.description())),
-            );
-        }
-    }
-
-    fn secret(&mut self, reference: &Reference, param: &Param, site: Site) {
-        let (severity, what, help) = match site {
-            Site::Operation(_) => return,
-            Site::Output => (
-                Severity::Error,
-                "would be stored with the job's output",
-                "pass it to an operation that needs it; an output is stored and shown",
-            ),
-            Site::When => (
-                Severity::Warning,
-                "decides whether the job runs, which shows something of it",
-                "use a boolean param of its own for the decision",
-            ),
-        };
-        let message = format!("secret `{}` {what}", param.name);
-        let diagnostic = Diagnostic::error("bunsui::reference::secret_exposed", message)
-            .label(reference.span, "a secret")
-            .label(param.span, "declared secret here")
-            .help(help);
-        self.report(Diagnostic { severity, ..diagnostic });
+        param(self.names, reference, site, self.sink);
     }
 
     fn upstream(&mut self, reference: &Reference) {
         let Some(name) = reference.name() else { return self.unnamed(reference, "job") };
-        let Some(target) = self.names.jobs.get_index_of(name) else {
-            let mut help = known_names(name, "jobs", self.names.jobs.keys().copied());
+        let Some(target) = self.names.jobs.position(name) else {
+            let mut help = known_names(name, "jobs", self.names.jobs.names());
             if self.job.operations.iter().any(|operation| operation.name_text == Some(name)) {
                 help = format!("`{name}` is an operation of this job: `operations.{name}`");
             }
@@ -220,7 +175,7 @@ impl Checker<'_, '_> {
         }
         let earlier = match site {
             Site::Operation(at) => at,
-            Site::Output | Site::When => self.job.operations.len(),
+            Site::Output | Site::When | Site::Exclusive => self.job.operations.len(),
         };
         let found = self.job.operations.iter().position(|operation| operation.name_text == Some(name));
         match found {
@@ -247,9 +202,10 @@ impl Checker<'_, '_> {
     fn unknown_operation(&mut self, reference: &Reference, name: &str, earlier: usize) {
         let names = self.job.operations.iter().take(earlier).filter_map(|operation| operation.name_text);
         let mut help = known_names(name, "earlier operations", names);
-        if self.names.jobs.contains_key(name) {
+        if self.names.jobs.position(name).is_some() {
             help = format!("`{name}` is a job; its output is `jobs.{name}`");
-        } else if let Some((id, _)) = self.names.jobs.iter().find(|(_, job)| job.has_operation(name)) {
+        } else if let Some(job) = self.names.jobs.drafts.iter().find(|job| job.has_operation(name)) {
+            let id = job.name;
             help = format!(
                 "`{name}` is an operation of job `{id}`; another job gives only its output: `jobs.{id}`"
             );
@@ -265,31 +221,8 @@ impl Checker<'_, '_> {
     }
 
     fn field(&mut self, reference: &Reference, fields: &[&str]) {
-        let root = reference.root.name();
-        let Some(segment) = reference.path.first() else { return };
-        let (message, help) = match segment {
-            Segment::Key(name) if !fields.contains(&name.as_str()) => {
-                let help = match nearest(name, fields.iter().copied()) {
-                    Some(near) => format!("did you mean `{root}.{near}`?"),
-                    None => format!("it has {}", list(fields.iter().copied())),
-                };
-                (format!("`{root}` has no `{name}`"), help)
-            }
-            Segment::Key(name) if reference.path.len() > 1 => {
-                (format!("`{root}.{name}` has nothing within"), format!("end the reference after `{name}`"))
-            }
-            Segment::Key(_) => return,
-            Segment::Index(_) => {
-                (format!("`{root}` is no list"), format!("it has {}", list(fields.iter().copied())))
-            }
-        };
-        self.report(
-            Diagnostic::error("bunsui::reference::unknown_field", message)
-                .label(reference.span, "not known")
-                .help(help),
-        );
+        field(reference, fields, self.sink);
     }
-
     /// `when` is a boolean wherever its type is known.
     fn condition(&mut self, template: &Template, span: Span) {
         let (found, declared) = match template {
@@ -332,6 +265,114 @@ impl Checker<'_, '_> {
     }
 }
 
+/// `$jobs` as a whole: which of them is meant is not known before the pipeline runs.
+fn unnamed(reference: &Reference, kind: &str) -> Diagnostic {
+    let root = reference.root.name();
+    let message = format!("`${root}` is used as a whole, and which {kind} is meant is not known");
+    Diagnostic::error("bunsui::reference::unnamed", message)
+        .label(reference.span, format!("names no {kind}"))
+        .help(format!("name each {kind}: `${root}.<{kind}>`; a name with `-` stands in backticks"))
+}
+
+fn param(names: &Names<'_, '_>, reference: &Reference, site: Site, sink: &mut Sink) {
+    let Some(name) = reference.name() else { return sink.report(unnamed(reference, "param")) };
+    let params = &names.params.by_name;
+    let Some(param) = params.get(name) else {
+        let mut help = known_names(name, "params", params.keys().copied());
+        if names.jobs.position(name).is_some() {
+            help = format!("`{name}` is a job; its output is `jobs.{name}`");
+        }
+        return sink.report(
+            Diagnostic::error("bunsui::reference::unknown_param", format!("there is no param `{name}`"))
+                .label(reference.span, "unknown param")
+                .help(help),
+        );
+    };
+    if let Some(param) = param {
+        check_member(reference, param, sink);
+        if param.secret {
+            secret(reference, param, site, sink);
+        }
+    }
+}
+
+/// Only tables and lists have something within.
+fn check_member(reference: &Reference, param: &Param, sink: &mut Sink) {
+    let fits = match reference.path.get(1) {
+        None => true,
+        Some(Segment::Key(_)) => param.kind == ParamType::Table,
+        Some(Segment::Index(_)) => param.kind == ParamType::List,
+    };
+    if fits {
+        return;
+    }
+    let message = match (param.kind, reference.path.get(1)) {
+        (ParamType::Table, _) => {
+            format!("param `{}` is a table, which has no numbered items", param.name)
+        }
+        (ParamType::List, _) => format!("param `{}` is a list, which has no named keys", param.name),
+        _ => format!("param `{}` is {}, which has nothing within", param.name, param.kind.description()),
+    };
+    sink.report(
+        Diagnostic::error("bunsui::reference::no_member", message)
+            .label(reference.span, "looks into it")
+            .label(param.span, format!("{} by its type", param.kind.description())),
+    );
+}
+
+fn secret(reference: &Reference, param: &Param, site: Site, sink: &mut Sink) {
+    let (severity, what, help) = match site {
+        Site::Operation(_) => return,
+        Site::Output => (
+            Severity::Error,
+            "would be stored with the job's output",
+            "pass it to an operation that needs it; an output is stored and shown",
+        ),
+        Site::When => (
+            Severity::Warning,
+            "decides whether the job runs, which shows something of it",
+            "use a boolean param of its own for the decision",
+        ),
+        Site::Exclusive => (
+            Severity::Error,
+            "would be stored as the session's key",
+            "use a param that is no secret; the key is stored and shown",
+        ),
+    };
+    let message = format!("secret `{}` {what}", param.name);
+    let diagnostic = Diagnostic::error("bunsui::reference::secret_exposed", message)
+        .label(reference.span, "a secret")
+        .label(param.span, "declared secret here")
+        .help(help);
+    sink.report(Diagnostic { severity, ..diagnostic });
+}
+
+fn field(reference: &Reference, fields: &[&str], sink: &mut Sink) {
+    let root = reference.root.name();
+    let Some(segment) = reference.path.first() else { return };
+    let (message, help) = match segment {
+        Segment::Key(name) if !fields.contains(&name.as_str()) => {
+            let help = match nearest(name, fields.iter().copied()) {
+                Some(near) => format!("did you mean `{root}.{near}`?"),
+                None => format!("it has {}", list(fields.iter().copied())),
+            };
+            (format!("`{root}` has no `{name}`"), help)
+        }
+        Segment::Key(name) if reference.path.len() > 1 => {
+            (format!("`{root}.{name}` has nothing within"), format!("end the reference after `{name}`"))
+        }
+        Segment::Key(_) => return,
+        Segment::Index(_) => {
+            (format!("`{root}` is no list"), format!("it has {}", list(fields.iter().copied())))
+        }
+    };
+    sink.report(
+        Diagnostic::error("bunsui::reference::unknown_field", message)
+            .label(reference.span, "not known")
+            .help(help),
+    );
+}
+
 fn check_uses(names: &Names<'_, '_>, graph: &Graph, uses: &[Use], sink: &mut Sink) {
     let forth: Vec<_> = uses.iter().map(|found| (found.job, found.target)).collect();
     let allowed = graph.are_upstream(&forth);
@@ -339,7 +380,7 @@ fn check_uses(names: &Names<'_, '_>, graph: &Graph, uses: &[Use], sink: &mut Sin
         uses.iter().zip(allowed).filter(|(_, allowed)| !allowed).map(|(found, _)| found).collect();
     let back: Vec<_> = refused.iter().map(|found| (found.target, found.job)).collect();
     for (found, is_downstream) in refused.iter().zip(graph.are_upstream(&back)) {
-        let (job, target) = (&names.jobs[found.job], &names.jobs[found.target]);
+        let (job, target) = (&names.jobs.drafts[found.job], &names.jobs.drafts[found.target]);
         let message = format!("job `{}` is not upstream of `{}`", target.name, job.name);
         let diagnostic = Diagnostic::error("bunsui::reference::not_upstream", message)
             .label(found.span, "its output may not be there yet");

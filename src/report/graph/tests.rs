@@ -36,6 +36,7 @@ fn pipeline(text: &str) -> Pipeline {
         timeout: None,
         max_concurrency: None,
         on_failure: OnFailure::Finish,
+        exclusive: None,
         params: IndexMap::new(),
         jobs,
         graph,

@@ -17,11 +17,20 @@ fn session(id: &str) -> SessionRecord {
         ended_at: None,
         labels: IndexMap::new(),
         parameters: serde_json::Map::new(),
+        given: Vec::new(),
         secrets: Vec::new(),
         runner: RunnerRecord { host: "h".into(), pid: 1, user: "u".into(), bunsui: "0".into() },
         lease: None,
         active_ms: 0,
         jobs: 1,
+        created_by: None,
+        git: None,
+        plugins: Vec::new(),
+        slice: None,
+        exclusive: None,
+        pause: None,
+        retries: 0,
+        retrying: None,
     }
 }
 
@@ -41,7 +50,7 @@ async fn what_was_stored_is_read_back() {
         session_id: Some(session.session_id.clone()),
         events: vec![event(2), event(3)],
         jobs: vec![job.clone()],
-        session: None,
+        ..Commit::default()
     };
     store.append(commit).await.unwrap();
     let again = SqliteStore::open_existing(folder.path()).unwrap().unwrap();
@@ -60,7 +69,7 @@ async fn a_taken_number_refuses_the_whole_commit() {
         session_id: Some(session.session_id.clone()),
         events: vec![event(2), event(3)],
         jobs: vec![JobRecord::pending("a")],
-        session: None,
+        ..Commit::default()
     };
     let error = store.append(commit).await.unwrap_err();
     assert!(matches!(error, StoreError::Fenced { number: 2, .. }), "{error}");
@@ -87,7 +96,7 @@ async fn a_lease_that_another_took_cannot_be_renewed() {
         session: Some(session.clone()),
         session_id: Some(session.session_id.clone()),
         events: vec![event(3)],
-        jobs: Vec::new(),
+        ..Commit::default()
     };
     store.append(commit).await.unwrap();
     stale.active_ms = 7;
@@ -101,8 +110,13 @@ async fn requests_are_read_in_order_and_once() {
     let store = SqliteStore::open(folder.path()).unwrap();
     let id = SessionId::new("20261122-091530-k3f9qa").unwrap();
     let other = SessionId::new("20261122-091530-k3f9qb").unwrap();
-    let request =
-        |kind| RequestRecord { kind, by: "me".into(), reason: "why".into(), at: Timestamp::UNIX_EPOCH };
+    let request = |kind| RequestRecord {
+        kind,
+        by: "me".into(),
+        reason: "why".into(),
+        at: Timestamp::UNIX_EPOCH,
+        until: None,
+    };
     store.put_request(&id, &request(RequestKind::Pause)).await.unwrap();
     store.put_request(&other, &request(RequestKind::Cancel)).await.unwrap();
     store.put_request(&id, &request(RequestKind::Cancel)).await.unwrap();

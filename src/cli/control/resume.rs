@@ -1,0 +1,72 @@
+//! `bunsui session resume`.
+
+use super::take_up::{TakeUp, take_up};
+use super::{ask, find, is_driven, refuse_driven, refuse_final, wait};
+use crate::cli::detach::{self, DetachArgs};
+use crate::cli::drive::{Drive, Output, user_name};
+use crate::cli::load::need_local_backend;
+use crate::cli::parameters::ParameterArgs;
+use crate::cli::store::block_on;
+use crate::cli::{Context, Exit, Failure, Outcome};
+use crate::runner::Entry;
+use crate::session::{RequestKind, SessionRecord, SessionStatus};
+use std::num::NonZeroU32;
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct ResumeArgs {
+    /// A session's id, a part of one, or `last`
+    #[arg(value_name = "SESSION")]
+    session: String,
+    #[command(flatten)]
+    secrets: ParameterArgs,
+    /// Jobs in flight, at most; default: what the pipeline says, else four a processor
+    #[arg(long, value_name = "N")]
+    max_concurrency: Option<NonZeroU32>,
+    #[command(flatten)]
+    detach: DetachArgs,
+    /// Progress for people on stderr, or one JSON object an event on stdout, the last one the session
+    #[arg(long, value_enum, default_value_t = Output::Human)]
+    output: Output,
+}
+
+pub(in crate::cli) fn resume(args: &ResumeArgs, context: &Context) -> Outcome {
+    need_local_backend(context)?;
+    if args.detach.detach {
+        return detach::start(context);
+    }
+    block_on(async {
+        let (store, session, after) = find(&args.session, context).await?;
+        refuse_final(&session)?;
+        if is_driven(&session) && session.pause.is_some() {
+            return end_pause(&store, session, context).await;
+        }
+        refuse_driven(&session)?;
+        // Whoever died while it cancelled leaves a session that is to be cancelled, not to be gone on with.
+        let by = user_name(context);
+        let entry = match session.status {
+            SessionStatus::Cancelling => Entry::Cancel { by, reason: "cancelled before".into(), after },
+            _ => Entry::Resume { by, after },
+        };
+        let taken = TakeUp { session, store, entry, secrets: &args.secrets, output: args.output };
+        let drive = take_up(taken, context).await?;
+        Drive { max_concurrency: args.max_concurrency, is_detached: args.detach.detached, ..drive }
+            .finish()
+            .await
+    })?
+}
+
+/// Its runner lives, and waits in the pause or for its beginning: it is asked to go on.
+async fn end_pause(
+    store: &crate::backend::local::SqliteStore,
+    session: SessionRecord,
+    context: &Context,
+) -> Result<Exit, Failure> {
+    let id = session.session_id.clone();
+    ask(store, &session, RequestKind::Resume, "asked for", None, context).await?;
+    let session = wait(store, session, 30, |session| session.pause.is_none()).await?;
+    context.console.talk(format!(
+        "session {id} is {}: its runner (process {} on {}) goes on",
+        session.status, session.runner.pid, session.runner.host
+    ));
+    Ok(Exit::Done)
+}

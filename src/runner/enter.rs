@@ -1,0 +1,254 @@
+//! How a runner comes to a session: it takes the lease by an event whose number nobody else can put, and takes over what
+//! earlier runners and sessions stored. Every step can be cut off, and is finished by whoever comes next.
+
+use super::dispatcher::{Input, Start};
+use super::drive::Drive;
+use super::failpoint;
+use super::port::{Commit, StoreError, output_key};
+use super::retry::Retry;
+use super::run::{Entry, EventConsumer, RunnerError};
+use crate::session::{EventKind, JobRecord, JobStatus, OutputRecord, RetryRecord, SessionStatus};
+use serde_json::Value as Json;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// Job records that one commit changes, at most: a store may bound what one transaction holds.
+const CHUNK: usize = 40;
+
+impl Drive {
+    /// Comes to the session; gives what the dispatcher is to hear first.
+    pub(super) async fn enter(
+        &mut self,
+        entry: Entry,
+        reused: Vec<JobRecord>,
+        consumers: &mut [&mut dyn EventConsumer],
+    ) -> Result<Input, RunnerError> {
+        // What was asked of an earlier runner is not asked of this one.
+        let session_id = self.session.session_id.clone();
+        if let Some((number, _)) = self.store.requests(&session_id, 0).await?.last() {
+            self.seen_requests = *number;
+        }
+        match entry {
+            Entry::New => {
+                self.create(consumers).await?;
+                self.reuse(reused, consumers).await?;
+                Ok(Input::Begin)
+            }
+            Entry::Resume { by, after } => {
+                self.take_over(after, reused, consumers).await?;
+                // Nothing had been started when its first runner died.
+                let is_begun = self.session.started_at.is_some();
+                Ok(if is_begun { Input::Resume { by } } else { Input::Begin })
+            }
+            Entry::Cancel { by, reason, after } => {
+                self.take_over(after, reused, consumers).await?;
+                Ok(Input::Cancel { by, reason })
+            }
+            Entry::Retry { by, jobs, after } => {
+                self.begin_retry(by, jobs, after, consumers).await?;
+                let records = self.store.jobs(&session_id).await?;
+                let records = self.set_back(records, consumers).await?;
+                self.restore(&records, consumers).await?;
+                Ok(Input::Retry)
+            }
+        }
+    }
+
+    async fn create(&mut self, consumers: &mut [&mut dyn EventConsumer]) -> Result<(), StoreError> {
+        let now = (self.now)();
+        // The second of the first events takes it.
+        self.hold_lease(2, now);
+        let kinds = vec![
+            EventKind::SessionCreated {
+                session: self.session.session_id.to_string(),
+                pipeline: self.session.pipeline_id.clone(),
+                jobs: self.session.jobs,
+            },
+            EventKind::LeaseTaken { runner: self.session.runner.clone() },
+        ];
+        let commit = Commit { session: Some(self.session.clone()), ..Commit::default() };
+        self.commit(kinds, commit, now, consumers).await?;
+        failpoint::reach("created");
+        Ok(())
+    }
+
+    /// Takes over what an earlier runner stored.
+    async fn take_over(
+        &mut self,
+        after: u64,
+        reused: Vec<JobRecord>,
+        consumers: &mut [&mut dyn EventConsumer],
+    ) -> Result<(), RunnerError> {
+        self.take_lease(after, Vec::new(), consumers).await?;
+        self.reuse(reused, consumers).await?;
+        let records = self.store.jobs(&self.session.session_id).await?;
+        let records = self.set_back(records, consumers).await?;
+        self.restore(&records, consumers).await?;
+        Ok(())
+    }
+
+    async fn take_lease(
+        &mut self,
+        after: u64,
+        more: Vec<EventKind>,
+        consumers: &mut [&mut dyn EventConsumer],
+    ) -> Result<(), StoreError> {
+        let now = (self.now)();
+        self.number = after;
+        self.hold_lease(after + 1, now);
+        let mut kinds = vec![EventKind::LeaseTaken { runner: self.session.runner.clone() }];
+        kinds.extend(more);
+        let commit = Commit { session: Some(self.session.clone()), ..Commit::default() };
+        self.commit(kinds, commit, now, consumers).await?;
+        failpoint::reach("lease_taken");
+        Ok(())
+    }
+
+    async fn begin_retry(
+        &mut self,
+        by: String,
+        jobs: Vec<String>,
+        after: u64,
+        consumers: &mut [&mut dyn EventConsumer],
+    ) -> Result<(), StoreError> {
+        let session = &mut self.session;
+        session.retries += 1;
+        session.status = SessionStatus::Running;
+        session.ended_at = None;
+        session.pause = None;
+        // The pipeline's timeout is one go's.
+        session.active_ms = 0;
+        session.retrying = Some(RetryRecord { jobs: jobs.clone() });
+        let (retry, version) = (session.retries, session.version.clone());
+        self.active_before = 0;
+        let retried = EventKind::SessionRetried { by, retry, jobs, version };
+        self.take_lease(after, vec![retried], consumers).await?;
+        failpoint::reach("retry_begun");
+        Ok(())
+    }
+
+    /// Sets the jobs of a retry back to pending, some at a time; gives all records as they are then. Where none is under way,
+    /// nothing changes.
+    async fn set_back(
+        &mut self,
+        records: Vec<JobRecord>,
+        consumers: &mut [&mut dyn EventConsumer],
+    ) -> Result<Vec<JobRecord>, RunnerError> {
+        let Some(RetryRecord { jobs }) = self.session.retrying.clone() else { return Ok(records) };
+        let retry = self.session.retries;
+        let found = Retry::of(&self.plan, &records, &jobs, retry)?;
+        let by_key: HashMap<&str, &JobRecord> =
+            records.iter().map(|record| (record.job_key.as_str(), record)).collect();
+        let changed: Vec<JobRecord> = found
+            .set_back()
+            .filter_map(|key| by_key.get(key.as_str()))
+            .filter(|record| record.status != JobStatus::Pending)
+            .map(|record| JobRecord { attempt: record.attempt, retry, ..JobRecord::pending(&record.job_key) })
+            .collect();
+        for chunk in changed.chunks(CHUNK) {
+            let jobs = chunk.iter().map(|record| record.job_key.clone()).collect();
+            let commit = Commit { jobs: chunk.to_vec(), ..Commit::default() };
+            self.commit(vec![EventKind::JobsReset { jobs }], commit, (self.now)(), consumers).await?;
+            failpoint::reach("set_back");
+        }
+        for chunk in found.removed.chunks(CHUNK) {
+            let commit = Commit { removed_jobs: chunk.to_vec(), ..Commit::default() };
+            let removed = EventKind::JobsRemoved { jobs: chunk.to_vec() };
+            self.commit(vec![removed], commit, (self.now)(), consumers).await?;
+        }
+        // Written down with the next change of status, or found to be nothing by whoever comes before it.
+        self.session.retrying = None;
+        let mut all: BTreeMap<String, JobRecord> =
+            records.into_iter().chain(changed).map(|record| (record.job_key.clone(), record)).collect();
+        for key in &found.removed {
+            all.remove(key);
+        }
+        Ok(all.into_values().collect())
+    }
+
+    /// Stores outputs of another session with this one, some at a time.
+    async fn reuse(
+        &mut self,
+        mut reused: Vec<JobRecord>,
+        consumers: &mut [&mut dyn EventConsumer],
+    ) -> Result<(), StoreError> {
+        for record in &mut reused {
+            // That session may be deleted before this one is.
+            if let Some(OutputRecord::Object { key, size }) = &record.output {
+                let bytes = self.objects.get(key).await?.ok_or_else(|| missing(key))?;
+                let own = output_key(&self.session.session_id, &record.job_key, 0);
+                self.objects.put(&own, bytes).await?;
+                record.output = Some(OutputRecord::Object { key: own, size: *size });
+            }
+        }
+        self.load_outputs(&reused).await?;
+        for chunk in reused.chunks(CHUNK) {
+            let events = chunk.iter().filter_map(|record| {
+                let (from, output) = (record.reused_from.as_ref()?.to_string(), record.output.clone()?);
+                Some(EventKind::JobReused { job: record.job_key.clone(), from, output })
+            });
+            let commit = Commit { jobs: chunk.to_vec(), ..Commit::default() };
+            self.commit(events.collect(), commit, (self.now)(), consumers).await?;
+            failpoint::reach("reused");
+        }
+        Ok(())
+    }
+
+    /// Gives the dispatcher what is stored; what ran without this runner is lost, or taken up.
+    async fn restore(
+        &mut self,
+        records: &[JobRecord],
+        consumers: &mut [&mut dyn EventConsumer],
+    ) -> Result<(), StoreError> {
+        self.load_outputs(records).await?;
+        let restored = self.dispatcher.restore(records, self.engine.executions());
+        for chunk in restored.lost.chunks(CHUNK) {
+            let key = |lost: &Start| self.plan.pipeline.jobs[lost.job].id.to_string();
+            let events = chunk
+                .iter()
+                .map(|lost| EventKind::AttemptLost { job: key(lost), attempt: lost.attempt })
+                .collect();
+            let retry = self.session.retries;
+            let pending = |lost: &Start| {
+                let attempt = lost.attempt;
+                JobRecord { attempt, retry, ..JobRecord::pending(&key(lost)) }
+            };
+            let commit = Commit { jobs: chunk.iter().map(pending).collect(), ..Commit::default() };
+            self.commit(events, commit, (self.now)(), consumers).await?;
+        }
+        failpoint::reach("restored");
+        for start in restored.adopted {
+            // An input that was fine when it was started is so again.
+            if let Ok(execution) = self.execution(start) {
+                self.executor.start(execution);
+            }
+        }
+        Ok(())
+    }
+
+    /// The outputs that dependants will read, from records and objects.
+    async fn load_outputs(&mut self, records: &[JobRecord]) -> Result<(), StoreError> {
+        for record in records.iter().filter(|record| self.plan.is_output_read(&record.job_key)) {
+            let output = match &record.output {
+                None => continue,
+                Some(OutputRecord::Inline(output)) => output.clone(),
+                Some(OutputRecord::Object { key, .. }) => self.read_output(key).await?,
+            };
+            self.outputs.0.insert(record.job_key.clone(), Arc::new(output));
+        }
+        Ok(())
+    }
+
+    async fn read_output(&self, key: &str) -> Result<Json, StoreError> {
+        let bytes = self.objects.get(key).await?.ok_or_else(|| missing(key))?;
+        serde_json::from_slice(&bytes).map_err(|error| damaged(key, error.to_string()))
+    }
+}
+
+fn missing(key: &str) -> StoreError {
+    damaged(key, "it is not there".into())
+}
+
+fn damaged(key: &str, message: String) -> StoreError {
+    StoreError::Damaged { place: "objects".into(), key: key.to_owned(), message }
+}
