@@ -92,6 +92,9 @@ pub enum SettingsError {
         value: String,
         /// What it takes.
         wanted: String,
+        /// The nearest word that it takes.
+        #[help]
+        help: Option<String>,
     },
     /// The current folder's name is no Unicode text, or there is no current folder.
     #[error("the current folder cannot be used: {reason}")]
