@@ -1,6 +1,6 @@
 //! Which jobs of a pipeline a session runs.
 
-use crate::diagnostic::nearest;
+use crate::diagnostic::known_names;
 use crate::pipeline::{Id, Pipeline};
 
 /// A part of a pipeline, as it is asked for. With nothing said: all of it.
@@ -27,16 +27,15 @@ pub struct NoSuchJob {
     pub pipeline: String,
     /// As it was named.
     pub job: String,
-    /// The nearest name.
+    /// The nearest name, or those there are.
     #[help]
-    pub help: Option<String>,
+    pub help: String,
 }
 
 impl NoSuchJob {
-    /// With the nearest of the names that there are.
-    pub fn new<'a>(pipeline: &str, job: &str, jobs: impl Iterator<Item = &'a str>) -> Self {
-        let help = nearest(job, jobs).map(|name| format!("did you mean `{name}`?"));
-        Self { pipeline: pipeline.to_owned(), job: job.to_owned(), help }
+    /// With the nearest of the names that there are, or a list of them.
+    pub fn new<'a>(pipeline: &str, job: &str, jobs: impl Iterator<Item = &'a str> + Clone) -> Self {
+        Self { pipeline: pipeline.to_owned(), job: job.to_owned(), help: known_names(job, "jobs", jobs) }
     }
 }
 
