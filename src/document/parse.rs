@@ -6,6 +6,7 @@ use super::scan::{DEEPEST, Scan, scan};
 use super::syntax::{Fault, faults};
 use super::{Document, Entries, Entry, Table, Value, ValueKind};
 use crate::diagnostic::{Diagnostic, Sink, Source, Span};
+use std::cmp::Reverse;
 use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeFloat, DeInteger, DeTable, DeValue};
@@ -56,7 +57,7 @@ pub fn parse(source: &Arc<Source>, sink: &mut Sink) -> Option<Document> {
     (sink.errors() == before).then(|| Document { source: Arc::clone(source), root })
 }
 
-/// Where brackets are not closed, they are closed in a copy: what follows them is then read as it was meant.
+/// Where brackets and headers are not closed, they are closed in a copy, and stray lines are comments there: what follows them is then read as it was meant.
 pub(super) fn parse_text(text: &str, scan: &Scan, sink: &mut Sink) -> Table {
     let repair = Repair::new(text, scan);
     let (root, errors) = DeTable::parse_recoverable(&repair.text);
@@ -89,19 +90,25 @@ struct Insertion {
 
 impl Repair {
     fn new(text: &str, scan: &Scan) -> Self {
+        // On a line of its own, lest a comment hide it; a header ends on its line, in front of a comment.
+        let brackets = scan.brackets.iter().map(|unclosed| (unclosed, "\n"));
+        let headers = scan.headers.iter().map(|unclosed| (unclosed, ""));
+        let closings = brackets
+            .chain(headers)
+            .map(|(unclosed, before)| (unclosed.end, Reverse(unclosed.open), before, unclosed.close));
+        let comments = scan.lines.iter().map(|line| (line.at, Reverse(line.at), "", "#"));
         // Innermost first: two brackets that end at one place are closed in the opposite order of opening.
-        let mut closings: Vec<_> = scan.brackets.iter().collect();
-        closings.sort_by_key(|unclosed| (unclosed.end, std::cmp::Reverse(unclosed.open)));
+        let mut closings: Vec<_> = closings.chain(comments).collect();
+        closings.sort_unstable();
         let mut repaired = String::with_capacity(text.len() + 2 * closings.len());
         let mut insertions: Vec<Insertion> = Vec::with_capacity(closings.len());
         let mut copied = 0;
-        for unclosed in closings {
-            repaired.push_str(&text[copied..unclosed.end]);
-            copied = unclosed.end;
+        for (end, _, before, close) in closings {
+            repaired.push_str(&text[copied..end]);
+            copied = end;
             let start = repaired.len();
-            // On a line of its own, lest a comment hide it.
-            repaired.push('\n');
-            repaired.push_str(unclosed.close);
+            repaired.push_str(before);
+            repaired.push_str(close);
             insertions.push(Insertion { start, end: repaired.len(), total: repaired.len() - copied });
         }
         repaired.push_str(&text[copied..]);

@@ -16,6 +16,10 @@ pub(crate) struct Scan {
     pub(crate) brackets: Vec<Unclosed>,
     /// Strings that are never closed.
     pub(crate) strings: Vec<Unclosed>,
+    /// Headers that are not closed on their line.
+    pub(crate) headers: Vec<Unclosed>,
+    /// Lines on which no `key =` stands, and nothing that goes on behind them: a parser loses its way there.
+    pub(crate) lines: Vec<Stray>,
 }
 
 /// Something that is opened and not closed.
@@ -27,6 +31,15 @@ pub(crate) struct Unclosed {
     pub(crate) close: &'static str,
     /// Where it had to be closed: the end of the last line that can belong to it.
     pub(crate) end: usize,
+}
+
+/// A line that is no `key = value`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stray {
+    /// Where its text begins.
+    pub(crate) at: usize,
+    /// Whether it begins as a key does.
+    pub(crate) is_key: bool,
 }
 
 struct Frame {
@@ -55,6 +68,9 @@ struct Scanner<'a> {
 
 impl Scanner<'_> {
     fn run(&mut self) {
+        if self.text.starts_with("\u{feff}".as_bytes()) {
+            self.at = 3;
+        }
         self.line_start();
         while let Some(byte) = self.text.get(self.at).copied() {
             match byte {
@@ -121,6 +137,9 @@ impl Scanner<'_> {
         if self.frames.is_empty() {
             if self.text.get(first) == Some(&b'[') {
                 self.header(first);
+            } else {
+                let line = &self.text[first..line_end(self.text, first)];
+                self.found.lines.extend(stray(line).map(|is_key| Stray { at: first, is_key }));
             }
             return;
         }
@@ -160,6 +179,11 @@ impl Scanner<'_> {
         if dots > DEEPEST {
             self.found.too_deep.get_or_insert(first);
         }
+        self.found.headers.extend(unclosed_header(&self.text[first..end]).map(|(length, close)| Unclosed {
+            open: first,
+            close,
+            end: first + length,
+        }));
         self.at = end;
     }
 
@@ -214,6 +238,64 @@ fn line_end(text: &[u8], from: usize) -> usize {
 /// The end of the last text before `at`, line ends and blanks left out.
 fn trimmed_end(text: &[u8], at: usize) -> usize {
     text[..at].trim_ascii_end().len()
+}
+
+/// Whether a line that is no `key =` begins as a key. None for one that is, and for those that a parser finds its way through.
+fn stray(line: &[u8]) -> Option<bool> {
+    let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    let first = *line.first()?;
+    let may_go_on = || line.iter().any(|byte| matches!(byte, b'[' | b'{')) || has_three_quotes(line);
+    if matches!(first, b'#' | b'=' | b']' | b'}' | b'{' | b',' | b'\r') || may_go_on() {
+        return None;
+    }
+    let mut rest = line;
+    loop {
+        rest = rest.trim_ascii_start();
+        rest = match rest.first() {
+            Some(quote @ (b'"' | b'\'')) => {
+                let mut escaped = false;
+                let end = rest[1..].iter().position(|byte| {
+                    let ends = byte == quote && !escaped;
+                    escaped = *byte == b'\\' && *quote == b'"' && !escaped;
+                    ends
+                });
+                &rest[end.map_or(rest.len(), |at| at + 2)..]
+            }
+            _ => &rest[rest.iter().take_while(|byte| is_bare(**byte)).count()..],
+        };
+        rest = rest.trim_ascii_start();
+        match rest.first() {
+            Some(b'.') => rest = &rest[1..],
+            Some(b'=') => return None,
+            _ => return Some(is_bare(first) || matches!(first, b'"' | b'\'')),
+        }
+    }
+}
+
+fn has_three_quotes(line: &[u8]) -> bool {
+    line.windows(3).any(|three| three == b"\"\"\"" || three == b"'''")
+}
+
+/// Of a header's line: where its key ends and which brackets are missing there. None where it is closed, or what follows
+/// the bracket is no key.
+fn unclosed_header(line: &[u8]) -> Option<(usize, &'static str)> {
+    let line = line.split(|byte| *byte == b'#').next().unwrap_or_default().trim_ascii_end();
+    let (key, wanted) = match line.strip_prefix(b"[[") {
+        Some(key) => (key, 2),
+        None => (line.strip_prefix(b"[")?, 1),
+    };
+    let closed = key.iter().rev().take_while(|byte| **byte == b']').count();
+    let (name, missing) = (&key[..key.len() - closed], wanted - closed.min(wanted));
+    let quotes = |quote: u8| name.iter().filter(|byte| **byte == quote).count();
+    let is_key = name.iter().any(u8::is_ascii_alphanumeric)
+        && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_. \t\"'".contains(byte))
+        && quotes(b'"').is_multiple_of(2)
+        && quotes(b'\'').is_multiple_of(2);
+    match missing {
+        1 if is_key => Some((line.len(), "]")),
+        2 if is_key => Some((line.len(), "]]")),
+        _ => None,
+    }
 }
 
 /// `[name]`, `[[a.b]]`: what cannot be an item of a list, since its first part is no value.
@@ -277,6 +359,33 @@ mod tests {
     fn an_open_string_ends_with_its_line_or_the_text() {
         check("x = \"a\\\"b\ny = 1\n", &[], &[(4, 9)]);
         check("x = '''a\ny = 1\n", &[], &[(4, 14)]);
+    }
+
+    #[test]
+    fn an_open_header_ends_with_its_line() {
+        let headers = |text: &str| {
+            scan(text).headers.iter().map(|open| (open.open, open.close, open.end)).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            headers("[a.b \nx = 1\n [[c.d] # e]]\n[[e\n"),
+            [(0, "]", 4), (13, "]", 19), (26, "]]", 29)]
+        );
+        assert_eq!(headers("[a]\n[[b]]\n[c] d\n[\n[\"e\n[f = 1\nx = '''\n[g\n'''\n"), []);
+    }
+
+    #[test]
+    fn a_line_without_a_key_and_its_value_is_found() {
+        let lines =
+            |text: &str| scan(text).lines.iter().map(|line| (line.at, line.is_key)).collect::<Vec<_>>();
+        assert_eq!(
+            lines("a\n b.c d = 1\n@x = 1\n\"e\" # f\n\"g\n"),
+            [(0, true), (3, true), (13, false), (20, true), (28, true)]
+        );
+        let fine =
+            "\na = 1\n'b' . \"c=\" = 2\n# d\n\r\n= 1\n]\n}\n,\ne..f = 1\ng = '''\nh\n'''\ni = [\nj\n]\n";
+        assert_eq!(lines(fine), []);
+        // What goes on behind the line is not cut in two.
+        assert_eq!(lines("a b = [\n1\n]\nc d = '''\nx\n'''\n"), []);
     }
 
     #[test]
