@@ -2,14 +2,21 @@
 
 use super::bounded::{LARGEST, is_too_large};
 use super::builder::build;
-use super::scan::{DEEPEST, Scan, scan};
-use super::syntax::{Fault, faults};
+use super::scan::{DEEPEST, Scan, scan, scan_beginning};
+use super::syntax::{Fault, MOST, faults};
 use super::{Document, Entries, Entry, Table, Value, ValueKind};
 use crate::diagnostic::{Diagnostic, Sink, Source, Span};
 use std::cmp::Reverse;
 use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeFloat, DeInteger, DeTable, DeValue};
+
+/// How much of a large text with mistakes is read at first, in bytes.
+const BEGINNINGS: [usize; 3] = [128 * 1024, 1024 * 1024, 4 * 1024 * 1024];
+/// Of a text of more bytes a beginning is read before it is taken for one without mistakes.
+const LARGE: usize = 4 * 1024 * 1024;
+/// Where the parser had so much to say of a beginning, nobody reads what it has to say of the rest.
+const ENOUGH: usize = 20 * MOST;
 
 /// Bytes of a file to text; what is not UTF-8 is reported (the source then holds the text made readable).
 ///
@@ -45,8 +52,17 @@ pub fn parse(source: &Arc<Source>, sink: &mut Sink) -> Option<Document> {
         sink.report(too_large());
         return None;
     }
+    // Where mistakes are many, a beginning has all of them that are kept.
+    let [first, ..] = BEGINNINGS;
+    if source.text.len() > LARGE && is_full_of_mistakes(&source.text, first, sink) {
+        return None;
+    }
     if let Some(root) = build(&source.text) {
         return Some(Document { source: Arc::clone(source), root });
+    }
+    let mut beginnings = BEGINNINGS.into_iter().filter(|least| *least < source.text.len() / 2);
+    if beginnings.any(|least| is_full_of_mistakes(&source.text, least, sink)) {
+        return None;
     }
     let scan = scan(&source.text);
     if let Some(at) = scan.too_deep {
@@ -57,8 +73,29 @@ pub fn parse(source: &Arc<Source>, sink: &mut Sink) -> Option<Document> {
     (sink.errors() == before).then(|| Document { source: Arc::clone(source), root })
 }
 
+/// Whether the beginning of a text has as many mistakes as are kept, which are then reported.
+fn is_full_of_mistakes(text: &str, least: usize, sink: &mut Sink) -> bool {
+    let (scan, cut) = scan_beginning(text, least);
+    if scan.too_deep.is_some() || cut == text.len() {
+        return false;
+    }
+    let (_, found, said) = read_text(&text[..cut], &scan);
+    let is_full = found.len() >= MOST || said >= ENOUGH;
+    if is_full {
+        found.into_iter().for_each(|diagnostic| sink.report(diagnostic));
+    }
+    is_full
+}
+
 /// Where brackets and headers are not closed, they are closed in a copy, and stray lines are comments there: what follows them is then read as it was meant.
 pub(super) fn parse_text(text: &str, scan: &Scan, sink: &mut Sink) -> Table {
+    let (table, found, _) = read_text(text, scan);
+    found.into_iter().for_each(|diagnostic| sink.report(diagnostic));
+    table
+}
+
+/// The tables, what is found, and how much the parser had to say.
+fn read_text(text: &str, scan: &Scan) -> (Table, Vec<Diagnostic>, usize) {
     let repair = Repair::new(text, scan);
     let (root, errors) = DeTable::parse_recoverable(&repair.text);
     let mut reader = Reader { repair: &repair, faults: Vec::new() };
@@ -67,11 +104,10 @@ pub(super) fn parse_text(text: &str, scan: &Scan, sink: &mut Sink) -> Table {
         message: error.message().to_owned(),
         span: error.span().map_or_else(Span::default, |span| repair.original(span.into())),
     });
-    let found = said.chain(reader.faults).collect();
-    for diagnostic in faults(text, scan, found, &table) {
-        sink.report(diagnostic);
-    }
-    table
+    let found: Vec<Fault> = said.chain(reader.faults).collect();
+    let said = found.len();
+    let found = faults(text, scan, found, &table);
+    (table, found, said)
 }
 
 /// A text whose open brackets are closed, and the way back to the places of the original.
@@ -91,7 +127,7 @@ struct Insertion {
 impl Repair {
     fn new(text: &str, scan: &Scan) -> Self {
         // On a line of its own, lest a comment hide it; a header ends on its line, in front of a comment.
-        let brackets = scan.brackets.iter().map(|unclosed| (unclosed, "\n"));
+        let brackets = scan.brackets.iter().chain(&scan.open).map(|unclosed| (unclosed, "\n"));
         let headers = scan.headers.iter().map(|unclosed| (unclosed, ""));
         let closings = brackets
             .chain(headers)

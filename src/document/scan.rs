@@ -20,6 +20,8 @@ pub(crate) struct Scan {
     pub(crate) headers: Vec<Unclosed>,
     /// Lines on which no `key =` stands, and nothing that goes on behind them: a parser loses its way there.
     pub(crate) lines: Vec<Stray>,
+    /// Of a beginning: what is open where it ends, which is no mistake.
+    pub(crate) open: Vec<Unclosed>,
 }
 
 /// Something that is opened and not closed.
@@ -51,15 +53,23 @@ struct Frame {
 
 /// Looks once over the text, in time proportional to its length.
 pub(crate) fn scan(text: &str) -> Scan {
+    scan_beginning(text, text.len()).0
+}
+
+/// Looks over the beginning of a text, at least `least` bytes of it, up to a place where it can be cut: in front of a line,
+/// behind a comma or in a comment, and in no string. Gives that place too.
+pub(crate) fn scan_beginning(text: &str, least: usize) -> (Scan, usize) {
     let mut scanner =
-        Scanner { text: text.as_bytes(), at: 0, frames: Vec::new(), dots: 0, found: Scan::default() };
-    scanner.run();
-    scanner.found
+        Scanner { text: text.as_bytes(), at: 0, least, frames: Vec::new(), dots: 0, found: Scan::default() };
+    let cut = scanner.run();
+    (scanner.found, cut)
 }
 
 struct Scanner<'a> {
     text: &'a [u8],
     at: usize,
+    /// It may be cut from here on.
+    least: usize,
     frames: Vec<Frame>,
     /// Dots of the key that is being read.
     dots: usize,
@@ -67,7 +77,7 @@ struct Scanner<'a> {
 }
 
 impl Scanner<'_> {
-    fn run(&mut self) {
+    fn run(&mut self) -> usize {
         if self.text.starts_with("\u{feff}".as_bytes()) {
             self.at = 3;
         }
@@ -77,11 +87,25 @@ impl Scanner<'_> {
                 b'\n' => {
                     self.at += 1;
                     self.dots = 0;
+                    if self.is_cut() {
+                        return self.at;
+                    }
                     self.line_start();
                     continue;
                 }
                 b'#' => {
+                    let start = self.at;
                     self.skip_line();
+                    // A comment may end anywhere.
+                    if self.at > self.least {
+                        self.at = self.least.max(start + 1);
+                        while self.text.get(self.at).is_some_and(|byte| byte & 0xc0 == 0x80) {
+                            self.at += 1;
+                        }
+                        if self.is_cut() {
+                            return self.at;
+                        }
+                    }
                     continue;
                 }
                 b'"' | b'\'' => {
@@ -90,7 +114,14 @@ impl Scanner<'_> {
                 }
                 b'[' | b'{' => self.open(byte),
                 b']' | b'}' => self.close(byte),
-                b',' => self.dots = 0,
+                b',' => {
+                    self.dots = 0;
+                    self.at += 1;
+                    if self.is_cut() {
+                        return self.at;
+                    }
+                    continue;
+                }
                 b'.' => {
                     self.dots += 1;
                     self.note_depth();
@@ -101,6 +132,19 @@ impl Scanner<'_> {
         }
         let end = trimmed_end(self.text, self.text.len());
         self.give_up(0, end);
+        self.text.len()
+    }
+
+    /// Whether the text is cut here; what is open is then known to be.
+    fn is_cut(&mut self) -> bool {
+        let is_cut = self.at >= self.least && self.at < self.text.len();
+        if is_cut {
+            let end = self.at;
+            let open = self.frames.drain(..);
+            self.found.open =
+                open.map(|frame| Unclosed { open: frame.open, close: frame.close, end }).collect();
+        }
+        is_cut
     }
 
     fn depth(&self) -> usize {

@@ -13,7 +13,7 @@ pub(super) struct Fault {
 }
 
 /// More findings than this of one text, or of one line, are left out: nobody reads them, and hostile text has millions.
-const MOST: usize = 500;
+pub(super) const MOST: usize = 500;
 const MOST_OF_A_LINE: usize = 20;
 
 /// All findings of a text. What only follows from something unclosed is left out.
@@ -324,7 +324,7 @@ fn missing_value(text: &str, at: usize) -> Diagnostic {
             .help("write `key = value`");
     }
     let from = start + line.len() - line.trim_start().len();
-    if key.contains([' ', '\t']) && !key.contains([':', '"', '\'']) && line[key.len()..].contains('=') {
+    if key.contains([' ', '\t']) && !key.contains([':', '"', '\'']) && line.contains('=') {
         return Diagnostic::error("bunsui::syntax::invalid_key", format!("`{}` is no key", shorten(key)))
             .label(Span { start: from, end: from + key.len() }, "a key holds no blanks")
             .help("keys are letters, digits, `_` and `-`; any other text needs double quotes");

@@ -9,7 +9,7 @@ mod names;
 use super::scan::{Token, TokenKind, Tokens, Unclosed, scan};
 use super::walk::nodes;
 use super::{Jsonata, Reference, Root, Segment};
-use crate::diagnostic::{Diagnostic, Sink};
+use crate::diagnostic::{Diagnostic, Sink, Span};
 use crate::document::StringPlaces;
 use jsonata_core::ast::AstNode;
 use jsonata_core::parser::ParserError;
@@ -22,6 +22,23 @@ const LOCATE_LIMIT: usize = 64 * 1024;
 /// Whether Step Functions evaluates a string: it must be exactly `{%…%}`.
 pub(super) fn is_expression(text: &str) -> bool {
     text.len() >= 4 && text.starts_with("{%") && text.ends_with("%}")
+}
+
+/// A definition of Step Functions has at most so many bytes, so no expression can have more.
+const LONGEST: usize = 1024 * 1024;
+
+/// Whether it is longer than any that Step Functions could take; then nothing in it is looked at.
+pub(super) fn is_too_long(text: &str) -> bool {
+    text.len() > LONGEST
+}
+
+/// What is said of one that is.
+pub(super) fn too_long(text: &str, literal: Span) -> Diagnostic {
+    let message =
+        format!("this expression has {} bytes, and a whole definition at most {LONGEST}", text.len());
+    Diagnostic::error("bunsui::reference::jsonata_too_long", message)
+        .label(literal, "too long")
+        .help("put data into a file or an object that an operation reads")
 }
 
 /// Parses a string for which [`is_expression`] holds.

@@ -86,6 +86,10 @@ fn parse_string(text: &str, span: Span, source: &Source, sink: &mut Sink) -> Opt
     if !text.contains("${") && !text.contains("{%") {
         return Some(Template::Literal(Json::String(text.to_owned())));
     }
+    if jsonata::is_expression(text) && jsonata::is_too_long(text) {
+        sink.report(jsonata::too_long(text, span));
+        return None;
+    }
     let places = StringPlaces::new(source, span);
     if jsonata::is_expression(text) {
         return jsonata::parse(text, &places, sink).map(Template::Jsonata);
@@ -102,6 +106,9 @@ pub(crate) fn parse_readable(value: &Value, source: &Source) -> Option<Template>
         return Some(template);
     }
     let ValueKind::String(text) = &value.kind else { return None };
+    if jsonata::is_expression(text) && jsonata::is_too_long(text) {
+        return None;
+    }
     let places = StringPlaces::new(source, value.span);
     if jsonata::is_expression(text) {
         return Some(Template::Jsonata(jsonata::readable(text, &places)));
@@ -123,6 +130,7 @@ fn parse_text(text: &str, places: &StringPlaces, sink: &mut Sink) -> Option<Temp
                 _ => parts.push(Part::Literal(literal.to_owned())),
             },
             Ok(Piece::Reference(reference)) => parts.push(Part::Reference(reference)),
+            Err(_) if sink.is_full() => return None,
             Err(diagnostic) => {
                 failed = true;
                 sink.report(*diagnostic);

@@ -96,6 +96,9 @@ pub(super) fn refuse_unknown(expression: &Expression<'_>, ast: Option<&AstNode>,
     let mut placed = BTreeSet::new();
     for (at, token) in expression.tokens().iter().enumerate() {
         let TokenKind::Variable(name) = token.kind else { continue };
+        if sink.is_full() {
+            return;
+        }
         placed.insert(name);
         let is_used = used.as_ref().is_none_or(|used| used.contains(name));
         if is_used && !is_given(name) && !bound.contains(name) {
