@@ -52,9 +52,9 @@ impl Console {
     }
 
     /// Prints one line on stdout for whoever still reads it.
-    pub fn stream(&self, line: impl std::fmt::Display) {
+    pub fn stream(&self, line: impl std::fmt::Display) -> std::io::Result<()> {
         let mut stdout = std::io::stdout().lock();
-        let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+        writeln!(stdout, "{line}").and_then(|()| stdout.flush())
     }
 
     /// Prints talk: one line on stderr.

@@ -75,13 +75,29 @@ pub(super) fn let_go(session: &SessionId, state: &Path) {
     let _ = rustix::stdio::dup2_stderr(&log);
 }
 
+/// Which of the standard streams are a terminal. To be asked while it is there: one that has gone is none any more.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OnTerminal {
+    stdout: bool,
+    stderr: bool,
+}
+
+impl OnTerminal {
+    pub(super) fn now() -> Self {
+        Self { stdout: std::io::stdout().is_terminal(), stderr: std::io::stderr().is_terminal() }
+    }
+}
+
 /// The terminal has gone: what was to be printed on it is written into a file. A pipe or a file stays what it is.
-pub(super) fn hang_up(session: &SessionId, state: &Path) {
+pub(super) fn hang_up(session: &SessionId, state: &Path, streams: OnTerminal) {
+    if !streams.stdout && !streams.stderr {
+        return;
+    }
     let Ok(log) = log_file(session, state) else { return };
-    if std::io::stdout().is_terminal() {
+    if streams.stdout {
         let _ = rustix::stdio::dup2_stdout(&log);
     }
-    if std::io::stderr().is_terminal() {
+    if streams.stderr {
         let _ = rustix::stdio::dup2_stderr(&log);
     }
 }

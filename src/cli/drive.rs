@@ -1,6 +1,7 @@
 //! What `run` and `session resume` share: a runner on this machine's backend, its consumers, its interrupts, the end.
 
 use super::control::is_driven;
+use super::detach::OnTerminal;
 use super::session::{job_records, print_session, session_line};
 use super::{Console, Context, Exit, Failure, Outcome};
 use crate::backend::local::{
@@ -21,6 +22,7 @@ use crate::session::{
     SessionRecord, SessionStatus,
 };
 use jiff::Timestamp;
+use std::cell::RefCell;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -70,11 +72,25 @@ impl Drive<'_> {
             progress = progress.in_background(session_id.clone(), state.clone());
         }
         self.claim().await?;
-        let terminal = Terminal { session: session_id.clone(), state, live: progress.live_handle() };
+        let terminal = Terminal {
+            session: session_id.clone(),
+            state,
+            live: progress.live_handle(),
+            streams: OnTerminal::now(),
+        };
         let mut requests = interrupts(user_name(context), terminal);
+        let lost = RefCell::new(None);
+        // A reader that goes away (`| head`) is no error, and the session does not depend on one.
+        let stream = |line: String| {
+            if let Err(error) = console.stream(line)
+                && error.kind() != std::io::ErrorKind::BrokenPipe
+            {
+                lost.borrow_mut().get_or_insert(error);
+            }
+        };
         let end = match output {
             Output::Json => {
-                let mut json = JsonLines::new(|line| console.stream(line));
+                let mut json = JsonLines::new(stream);
                 self.run(&mut requests, &mut json).await
             }
             Output::Human => {
@@ -87,18 +103,19 @@ impl Drive<'_> {
             let keys = selected_keys(&plan);
             let jobs = job_records(&store, &record, keys.iter().map(String::as_str)).await?;
             match output {
-                Output::Json => console.stream(session_line(&record, &jobs)),
+                Output::Json => stream(session_line(&record, &jobs)),
                 Output::Human => print_session(&record, &jobs, Some(&plan.pipeline), context),
             }
         }
-        if end == SessionEnd::Left {
-            console.talk(format!(
-                "left session {session_id} as it is: what ran here has been ended\n\
-                 to go on with it: bunsui session resume {session_id}"
-            ));
+        if let Some(error) = lost.into_inner() {
+            console.talk(format!("standard output cannot be written: {error}; the session itself is stored"));
+            return Ok(Exit::Surroundings);
         }
         Ok(match end {
-            SessionEnd::Left => Exit::Interrupted,
+            SessionEnd::Left => {
+                say_left(&store, &session_id, console).await?;
+                Exit::Interrupted
+            }
             SessionEnd::Status(status) => exit_of(status),
         })
     }
@@ -161,6 +178,19 @@ impl Drive<'_> {
             None => self.store.end_hold(key, &hold).await.map_err(Failure::surroundings),
         }
     }
+}
+
+/// After the third interrupt.
+async fn say_left(store: &SqliteStore, session_id: &SessionId, console: &Console) -> Result<(), Failure> {
+    let session = store.session(session_id).await.map_err(Failure::surroundings)?;
+    let next = match session.map(|session| session.status) {
+        Some(SessionStatus::Cancelling) => "to finish the cancel: bunsui session cancel",
+        _ => "to go on with it: bunsui session resume",
+    };
+    console.talk(format!(
+        "left session {session_id} as it is: what ran here has been ended\n{next} {session_id}"
+    ));
+    Ok(())
 }
 
 /// The ids of the jobs that a plan runs, in the order of the file.
@@ -238,6 +268,7 @@ struct Terminal {
     session: SessionId,
     state: PathBuf,
     live: LiveHandle,
+    streams: OnTerminal,
 }
 
 impl Terminal {
@@ -246,7 +277,7 @@ impl Terminal {
         if let Some(view) = &self.live.view {
             view.set_draw_target(indicatif::ProgressDrawTarget::hidden());
         }
-        super::detach::hang_up(&self.session, &self.state);
+        super::detach::hang_up(&self.session, &self.state, self.streams);
     }
 }
 

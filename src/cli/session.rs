@@ -6,7 +6,7 @@ use crate::backend::local::{FileObjects, SqliteStore, objects_folder};
 use crate::pipeline::Pipeline;
 use crate::report::failure::{self, FailedJob};
 use crate::report::summary::{self, SessionView};
-use crate::report::text::{between, pause_line};
+use crate::report::text::{between, pause_line, printable};
 use crate::runner::port::{SessionFilter, SessionStore, deployment};
 use crate::session::{DeploymentRecord, JobRecord, JobStatus, SessionRecord, SessionStatus, SliceRecord};
 use serde_json::json;
@@ -55,6 +55,9 @@ pub(super) struct ShowArgs {
     /// A session's id, a part of one, or `last`
     #[arg(value_name = "SESSION")]
     session: String,
+    /// Print the pipeline file as the session ran it, and nothing else
+    #[arg(long)]
+    file: bool,
     /// Text for people, or JSON
     #[arg(long, value_enum, default_value_t = Output::Human)]
     output: Output,
@@ -129,7 +132,8 @@ async fn list(args: &ListArgs, context: &Context) -> Outcome {
 
 fn list_line(session: &SessionRecord, longest: usize) -> String {
     let took = session.started_at.zip(session.ended_at).map_or("-".into(), |(from, to)| between(from, to));
-    let labels: Vec<String> = session.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let label = |(key, value): (&String, &String)| printable(&format!("{key}={value}")).into_owned();
+    let labels: Vec<String> = session.labels.iter().map(label).collect();
     let line = format!(
         "{:22}  {:longest$}  {:10}  {:20}  {took:>8}  {}",
         session.session_id,
@@ -145,6 +149,11 @@ async fn show(args: &ShowArgs, context: &Context) -> Outcome {
     let (store, session) = find_session(&args.session, context).await?;
     let objects = FileObjects::new(objects_folder(&context.settings.local.state));
     let pinned = deployment(&objects, &session).await.map_err(Failure::surroundings)?;
+    if args.file {
+        let pinned = pinned.ok_or_else(|| control::pin_missing(&session))?;
+        context.console.raw(&pinned.text);
+        return Ok(Exit::Done);
+    }
     let keys = job_keys(&session, pinned.as_ref());
     let jobs = job_records(&store, &session, keys.iter().map(String::as_str)).await?;
     if args.output == Output::Json {
@@ -209,7 +218,7 @@ fn facts(session: &SessionRecord) -> String {
         lines.push(format!("part        {}", slice_text(slice)));
     }
     if let Some(key) = &session.exclusive {
-        lines.push(format!("exclusive   {key}"));
+        lines.push(format!("exclusive   {}", printable(key)));
     }
     for (name, value) in &session.parameters {
         lines.push(format!("param       {name} = {value}"));
@@ -218,7 +227,7 @@ fn facts(session: &SessionRecord) -> String {
         lines.push(format!("param       {name} = [secret]"));
     }
     for (key, value) in &session.labels {
-        lines.push(format!("label       {key}={value}"));
+        lines.push(format!("label       {}", printable(&format!("{key}={value}"))));
     }
     if session.retries > 0 {
         lines.push(format!("retried     {}", times(session.retries)));

@@ -1,6 +1,6 @@
 //! Which jobs of a pipeline a session runs.
 
-use crate::diagnostic::known_names;
+use crate::diagnostic::nearest;
 use crate::pipeline::{Id, Pipeline};
 
 /// A part of a pipeline, as it is asked for. With nothing said: all of it.
@@ -27,15 +27,24 @@ pub struct NoSuchJob {
     pub pipeline: String,
     /// As it was named.
     pub job: String,
-    /// The nearest name, or those there are.
+    /// The nearest name, or those that there are.
     #[help]
     pub help: String,
 }
 
 impl NoSuchJob {
-    /// With the nearest of the names that there are, or a list of them.
-    pub fn new<'a>(pipeline: &str, job: &str, jobs: impl Iterator<Item = &'a str> + Clone) -> Self {
-        Self { pipeline: pipeline.to_owned(), job: job.to_owned(), help: known_names(job, "jobs", jobs) }
+    /// With the nearest of the names that there are, or some of them.
+    pub fn new<'a>(pipeline: &str, job: &str, jobs: impl Iterator<Item = &'a str>) -> Self {
+        const SHOWN: usize = 12;
+        let jobs: Vec<&str> = jobs.collect();
+        let help = match nearest(job, jobs.iter().copied()) {
+            Some(name) => format!("did you mean `{name}`?"),
+            None if jobs.len() > SHOWN => {
+                format!("it has {} jobs, among them {}", jobs.len(), jobs[..SHOWN].join(", "))
+            }
+            None => format!("its jobs: {}", jobs.join(", ")),
+        };
+        Self { pipeline: pipeline.to_owned(), job: job.to_owned(), help }
     }
 }
 

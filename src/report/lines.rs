@@ -2,7 +2,7 @@
 
 use super::text::{between, moment, one_line};
 use crate::runner::EventConsumer;
-use crate::session::{EventKind, FailureRecord, SessionEvent};
+use crate::session::{EventKind, FailureRecord, JobStatus, SessionEvent};
 use jiff::Timestamp;
 use std::collections::HashMap;
 
@@ -65,8 +65,9 @@ impl<F> EventLines<F> {
                 format!("cancelled  {job}: {reason}")
             }
             EventKind::JobSkipped { job, reason } => format!("skipped    {job}: {reason}"),
-            EventKind::JobUpstreamFailed { job, upstream } => {
-                format!("not run    {job}: `{upstream}` failed")
+            EventKind::JobUpstreamFailed { job, upstream, status } => {
+                let what = status.unwrap_or(JobStatus::Failed).past();
+                format!("not run    {job}: `{upstream}` {what}")
             }
             EventKind::SessionResumed { by } => format!("resumed by {by}"),
             EventKind::AttemptLost { job, attempt } => {

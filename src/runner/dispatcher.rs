@@ -501,8 +501,9 @@ impl Dispatcher {
                     EventKind::JobSkipped { reason, .. } | EventKind::JobCancelled { reason, .. } => {
                         record.reason = Some(reason.clone());
                     }
-                    EventKind::JobUpstreamFailed { upstream, .. } => {
-                        record.reason = Some(format!("`{upstream}` failed"));
+                    EventKind::JobUpstreamFailed { upstream, status: of, .. } => {
+                        let what = of.unwrap_or(JobStatus::Failed).past();
+                        record.reason = Some(format!("`{upstream}` {what}"));
                     }
                     EventKind::JobFailed { failure, .. } => record.failure = Some(failure.clone()),
                     _ => {}
@@ -564,8 +565,9 @@ impl Dispatcher {
         };
         match (node.run_if, failed, skipped) {
             (RunIf::AllSucceeded | RunIf::NoneFailed, Some(upstream), _) => {
+                let status = Some(self.jobs[*upstream].status);
                 let upstream = self.nodes[*upstream].key.clone();
-                let event = EventKind::JobUpstreamFailed { job: node.key.clone(), upstream };
+                let event = EventKind::JobUpstreamFailed { job: node.key.clone(), upstream, status };
                 Some((JobStatus::UpstreamFailed, event))
             }
             (RunIf::AllSucceeded, None, Some(upstream)) => {

@@ -1,6 +1,6 @@
 //! What happens in a session: plain data with a time and a number, in one order.
 
-use super::{FailureRecord, OutputRecord, RunnerRecord, SessionStatus};
+use super::{FailureRecord, JobStatus, OutputRecord, RunnerRecord, SessionStatus};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -194,6 +194,9 @@ pub enum EventKind {
         job: String,
         /// The first direct upstream that failed.
         upstream: String,
+        /// What became of that one; none in events of older versions.
+        #[serde(default)]
+        status: Option<JobStatus>,
     },
     /// Somebody asked for a pause.
     PauseRequested {

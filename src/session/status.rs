@@ -109,6 +109,20 @@ impl JobStatus {
         }
     }
 
+    /// What became of the job, in a sentence: `` `load` did not run ``.
+    pub fn past(self) -> &'static str {
+        match self {
+            Self::Pending => "is not decided",
+            Self::Running => "runs",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed out",
+            Self::Cancelled => "was cancelled",
+            Self::Skipped => "was skipped",
+            Self::UpstreamFailed => "did not run",
+        }
+    }
+
     /// As stored and printed.
     pub fn name(self) -> &'static str {
         match self {

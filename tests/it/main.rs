@@ -6,13 +6,17 @@
     reason = "helpers of tests fail by panicking, too, and say what they skip"
 )]
 
+mod background;
 mod cases;
 mod catalogue;
 mod codes;
 mod commands;
 mod completions;
+mod conformance;
 mod control;
+mod crash;
 mod docs;
+mod exclusive;
 mod execute;
 mod explain;
 mod failure;
@@ -26,11 +30,14 @@ mod large;
 mod outcomes;
 mod pages;
 mod params;
+mod parts;
 mod pipeline;
 mod pipelines;
 mod plugin;
 mod product;
 mod rendering;
+mod retention;
+mod retry;
 mod run;
 mod session;
 mod settings;

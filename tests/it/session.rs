@@ -167,7 +167,7 @@ fn log_lines_are_filtered() {
     bunsui::pipeline::no_such_job
 
       × pipeline `t` has no job `nope`
-      help: jobs here: `a`, `b-b`
+      help: its jobs: a, b-b
     ");
     assert_snapshot!(scratch.run("logs last --operation cal").snapshot(), @"
     exit code: 2

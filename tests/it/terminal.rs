@@ -182,3 +182,36 @@ fn a_small_terminal_shows_as_many_as_it_can_and_the_count() {
     }
     terminal.wait_for(|screen| screen.contains("\nleft with 0"));
 }
+
+#[test]
+fn a_terminal_that_is_closed_leaves_the_session_to_run() {
+    let scratch = two_jobs();
+    let Some(terminal) = Terminal::open(&scratch, 30) else { return };
+    terminal.types("sh bunsui.sh");
+    terminal.wait_for(|screen| screen.contains("0 of 3 jobs done, 2 running"));
+    terminal.ask(&["kill-session"]);
+    drop(terminal);
+    let shown = || scratch.run("session show last --output json").expect_code(0).json();
+    assert_eq!(shown()["status"], "running");
+    scratch.write("go", "");
+    wait_until("it ends", || shown()["status"] == "succeeded");
+    let id = shown()["session_id"].as_str().expect("an id").to_owned();
+    let log = scratch.read(&format!(".bunsui/runners/{id}.log"));
+    assert!(log.contains("succeeded  slow") && log.contains("3 jobs: 3 succeeded"), "{log}");
+    assert!(!log.contains('\u{1b}'), "nothing is redrawn in a file: {log:?}");
+    product::assert_none_left(&scratch);
+}
+
+#[test]
+fn a_pause_in_which_the_runner_waits_is_shown_where_the_count_was() {
+    let scratch = two_jobs();
+    let Some(terminal) = Terminal::open(&scratch, 30) else { return };
+    terminal.types("sh bunsui.sh; echo left with $?");
+    terminal.wait_for(|screen| screen.contains("2 running"));
+    scratch.run_with(["session", "pause", "last", "--until", "1h", "--reason", "tea time"]).expect_code(0);
+    scratch.write("go", "");
+    let screen = terminal.wait_for(|screen| screen.lines().any(|line| line.contains("s paused by")));
+    assert!(screen.contains(": tea time, until 2"), "{screen}");
+    scratch.run("session resume last").expect_code(0);
+    terminal.wait_for(|screen| screen.contains("\nleft with 0"));
+}

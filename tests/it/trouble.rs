@@ -200,13 +200,25 @@ fn a_disk_that_is_full() {
     scratch.write(
         "t.toml",
         pipeline(
-            &(job("fills", "", "", "cat /dev/zero > .bunsui/filled; true")
+            &(job("first", "", "", "echo first >> ran")
+                + &job(
+                    "fills",
+                    "depends_on = [\"first\"]",
+                    "",
+                    "test -e go || cat /dev/zero > .bunsui/filled; true",
+                )
                 + &given("after", "depends_on = [\"fills\"]", "1")),
         ),
     );
     let finished = scratch.run("run t.toml").expect_code(3);
     assert!(finished.stderr.contains("the disk is full: free some space"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("succeeded  first"), "{}", finished.stderr);
     crate::product::assert_none_left(&scratch);
+    // What was said is stored, and with some room the session goes on from there.
+    std::fs::remove_file(disk.0.join("filled")).expect("it filled the disk");
+    scratch.write("go", "");
+    scratch.run("session resume last").expect_code(0);
+    assert_eq!(scratch.read("ran"), "first\n");
     drop(disk);
 }
 

@@ -15,7 +15,7 @@ use super::drive::user_name;
 use super::store::find_session;
 use super::{Context, Failure};
 use crate::backend::local::SqliteStore;
-use crate::runner::port::SessionStore;
+use crate::runner::port::{SessionStore, deployment_key};
 use crate::session::{RequestKind, RequestRecord, SessionRecord, SessionStatus};
 use jiff::Timestamp;
 use std::time::Duration;
@@ -103,6 +103,15 @@ pub(super) async fn find(
     Ok((store, now.unwrap_or(found), after))
 }
 
+/// What a session is pinned to is not there.
+pub(super) fn pin_missing(session: &SessionRecord) -> Failure {
+    Failure::surroundings(ControlError::PinMissing {
+        session: session.session_id.to_string(),
+        key: deployment_key(&session.pipeline_id, &session.version),
+        file: session.file.clone(),
+    })
+}
+
 fn refuse_final(session: &SessionRecord) -> Result<(), Failure> {
     if !session.status.is_final() {
         return Ok(());
@@ -130,11 +139,18 @@ pub(super) fn refuse_driven(session: &SessionRecord) -> Result<(), Failure> {
 pub(super) fn is_driven(session: &SessionRecord) -> bool {
     let Some(lease) = &session.lease else { return false };
     let is_here = session.runner.host == gethostname::gethostname().to_string_lossy();
-    let pid = i32::try_from(session.runner.pid).ok().and_then(rustix::process::Pid::from_raw);
+    Timestamp::now() < lease.expires_at && !(is_here && is_gone(session.runner.pid))
+}
+
+/// Whether no process of this host has the id, or only one that has ended and was not waited for.
+fn is_gone(pid: u32) -> bool {
+    let Some(id) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) else { return true };
     // A process of another user's cannot be asked, and lives all the same.
-    let is_gone = is_here
-        && pid.is_none_or(|pid| rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH));
-    Timestamp::now() < lease.expires_at && !is_gone
+    if rustix::process::test_kill_process(id) == Err(rustix::io::Errno::SRCH) {
+        return true;
+    }
+    let status = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    status.rsplit_once(") ").is_some_and(|(_, fields)| fields.starts_with(['Z', 'X']))
 }
 
 /// Leaves a request for whoever drives a session.

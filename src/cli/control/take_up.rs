@@ -1,6 +1,6 @@
 //! From a stored session to one that can be driven: what it is pinned to, its parameters, its secrets given again.
 
-use super::ControlError;
+use super::{ControlError, pin_missing};
 use crate::backend::local::{FileObjects, SqliteStore, kept_library, objects_folder};
 use crate::cli::drive::{Drive, Output, this_runner};
 use crate::cli::load::{Checked, check, find_plugins_before, report};
@@ -11,7 +11,7 @@ use crate::pipeline::Pipeline;
 use crate::plan::{Given, GivenValue, Parameters, Plan, plan, resolve_parameters};
 use crate::plugin::Plugins;
 use crate::report::text::one_line;
-use crate::runner::port::{SessionStore, deployment, deployment_key};
+use crate::runner::port::{SessionStore, deployment};
 use crate::runner::{Entry, deployment_record, reused_outputs};
 use crate::session::{DeploymentRecord, SessionRecord};
 use crate::state_machine;
@@ -94,13 +94,7 @@ pub(super) async fn ready(ready: Ready, context: &Context) -> Result<Drive<'_>, 
 pub(super) async fn pinned(session: &SessionRecord, context: &Context) -> Result<DeploymentRecord, Failure> {
     let objects = FileObjects::new(objects_folder(&context.settings.local.state));
     let pinned = deployment(&objects, session).await.map_err(Failure::surroundings)?;
-    pinned.ok_or_else(|| {
-        Failure::surroundings(ControlError::PinMissing {
-            session: session.session_id.to_string(),
-            key: deployment_key(&session.pipeline_id, &session.version),
-            file: session.file.clone(),
-        })
-    })
+    pinned.ok_or_else(|| pin_missing(session))
 }
 
 /// The pipeline, or its findings printed.
