@@ -3,8 +3,10 @@
 mod locate;
 mod mock;
 
+use super::load::TooLargeFile;
 use super::{Console, Context, Exit, Failure, Outcome};
 use crate::diagnostic::{Diagnostic, Source};
+use crate::document::{is_too_large, read_bounded};
 use crate::state_machine::{
     Definition, ExecutionContext, ExecutionOutcome, HistoryEvent, Observer, TaskCall, TaskFailure,
     TaskHandler, interpret,
@@ -13,7 +15,7 @@ use async_trait::async_trait;
 use locate::locate;
 use mock::Mock;
 use serde_json::{Map, Value as Json};
-use std::io::Read;
+use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio_util::sync::CancellationToken;
@@ -70,17 +72,18 @@ pub(super) fn run(args: &Args, context: &Context) -> Outcome {
 }
 
 fn read_source(name: &str) -> Result<Arc<Source>, Failure> {
-    let text = if name == "-" {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).map(|_| text)
-    } else {
-        std::fs::read_to_string(name)
+    let (shown, bytes) = match name {
+        "-" => ("<stdin>", read_bounded(std::io::stdin().lock())),
+        name => (name, File::open(name).and_then(read_bounded)),
     };
-    let shown = if name == "-" { "<stdin>" } else { name };
-    match text {
-        Ok(text) => Ok(Source::new(shown, text)),
-        Err(source) => Err(Failure::bad_input(ExecuteError::Unreadable { name: shown.to_owned(), source })),
+    let unreadable = |source| Failure::bad_input(ExecuteError::Unreadable { name: shown.to_owned(), source });
+    let bytes = bytes.map_err(unreadable)?;
+    if is_too_large(&bytes) {
+        return Err(Failure::bad_input(TooLargeFile { path: shown.to_owned() }));
     }
+    let text = String::from_utf8(bytes)
+        .map_err(|error| unreadable(std::io::Error::new(std::io::ErrorKind::InvalidData, error)))?;
+    Ok(Source::new(shown, text))
 }
 
 fn read_json(source: &Arc<Source>, code: &'static str, console: &Console) -> Option<Json> {

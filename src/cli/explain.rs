@@ -2,6 +2,7 @@
 
 use super::{Console, Exit, Failure, Outcome};
 use crate::diagnostic::{Page, nearest, pages};
+use serde_json::{Value as Json, json};
 
 mod markdown;
 
@@ -10,6 +11,15 @@ pub(super) struct Args {
     /// A code such as `bunsui::pipeline::cycle` or `pipeline::cycle`; without one, all are listed
     #[arg(value_name = "CODE")]
     code: Option<String>,
+    /// For people, or as JSON: one page with its text in Markdown, or all of them
+    #[arg(long, value_enum, default_value_t = Output::Human)]
+    output: Output,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Output {
+    Human,
+    Json,
 }
 
 /// The code is none of bunsui's.
@@ -24,14 +34,20 @@ struct UnknownCode {
 
 pub(super) fn run(args: &Args, console: &Console) -> Outcome {
     let pages = pages();
-    match &args.code {
-        None => console.data(list(&pages)),
-        Some(code) => {
-            let page = find(code, &pages).map_err(Failure::bad_input)?;
+    let page = args.code.as_deref().map(|code| find(code, &pages)).transpose().map_err(Failure::bad_input)?;
+    match (page, args.output) {
+        (None, Output::Human) => console.data(list(&pages)),
+        (None, Output::Json) => console.data(json!({ "pages": pages.iter().map(view).collect::<Vec<_>>() })),
+        (Some(page), Output::Human) => {
             console.data(markdown::render(page.code, page.text, console.width.min(100)));
         }
+        (Some(page), Output::Json) => console.data(view(page)),
     }
     Ok(Exit::Done)
+}
+
+fn view(page: &Page) -> Json {
+    json!({ "code": page.code, "summary": first_sentence(page.text), "text": page.text })
 }
 
 fn find<'a>(code: &str, pages: &'a [Page]) -> Result<&'a Page, UnknownCode> {

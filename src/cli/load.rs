@@ -6,7 +6,7 @@ use crate::document;
 use crate::pipeline::{self, Pipeline};
 use crate::plugin::{Plugins, PluginsOptions, ProjectPlugins};
 use crate::settings::BackendKind;
-use std::io::Read;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -29,6 +29,14 @@ pub(super) struct UnreadableFile {
     pub(super) message: String,
     #[help]
     pub(super) help: Option<String>,
+}
+
+/// A file has more bytes than are read.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("`{path}` has more than {} bytes, and no more are read", document::LARGEST)]
+#[diagnostic(code("bunsui::syntax::too_large"))]
+pub(super) struct TooLargeFile {
+    pub(super) path: String,
 }
 
 /// What was found in one file.
@@ -60,18 +68,25 @@ pub(super) fn find_plugins_with(project: ProjectPlugins, context: &Context) -> P
     Plugins::find(PluginsOptions::new(&context.settings, executable, project))
 }
 
-/// Reads a file, `-` for standard input.
+/// Reads a file, `-` for standard input; of one that is too large only so much that this can be seen.
 pub(super) fn read_file(path: &Path, context: &Context) -> Result<Vec<u8>, UnreadableFile> {
     let unreadable = |error: std::io::Error| {
         let help = (error.kind() == std::io::ErrorKind::NotFound).then(|| nearby(path, context)).flatten();
         UnreadableFile { path: path.display().to_string(), message: lowered(&error), help }
     };
     if path == Path::new("-") {
-        let mut bytes = Vec::new();
-        std::io::stdin().lock().read_to_end(&mut bytes).map_err(unreadable)?;
-        return Ok(bytes);
+        return document::read_bounded(std::io::stdin().lock()).map_err(unreadable);
     }
-    std::fs::read(context.surroundings.directory.join(path)).map_err(unreadable)
+    File::open(context.surroundings.directory.join(path)).and_then(document::read_bounded).map_err(unreadable)
+}
+
+/// The same of a file whose text nothing else would refuse for its size.
+pub(super) fn read_whole_file(path: &Path, context: &Context) -> Result<Vec<u8>, Failure> {
+    let bytes = read_file(path, context).map_err(Failure::bad_input)?;
+    if document::is_too_large(&bytes) {
+        return Err(Failure::bad_input(TooLargeFile { path: path.display().to_string() }));
+    }
+    Ok(bytes)
 }
 
 /// An operating system's message, in the form of ours.

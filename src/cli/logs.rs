@@ -4,10 +4,13 @@ use super::load::need_local_backend;
 use super::store::{block_on, find_session};
 use super::{Context, Exit, Failure, Outcome};
 use crate::backend::local::{FileObjects, LogFilter, LogRecord, objects_folder, read_logs};
+use crate::diagnostic::{Sink, Source, known_names};
+use crate::document::{self, Table, Value, ValueKind};
 use crate::plan::NoSuchJob;
 use crate::report::text::printable;
 use crate::runner::port::deployment;
-use crate::session::SessionRecord;
+use crate::session::{DeploymentRecord, SessionRecord};
+use indexmap::IndexSet;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -28,6 +31,17 @@ pub(super) struct Args {
     output: Output,
 }
 
+/// An operation was named that the pipeline, or the job, does not have.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("{whose} has no operation `{operation}`")]
+#[diagnostic(code("bunsui::pipeline::no_such_operation"))]
+struct NoSuchOperation {
+    whose: String,
+    operation: String,
+    #[help]
+    help: String,
+}
+
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum Output {
     Human,
@@ -37,9 +51,7 @@ enum Output {
 pub(super) fn run(args: &Args, context: &Context) -> Outcome {
     need_local_backend(context)?;
     let (_, session) = block_on(find_session(&args.session, context))??;
-    if let Some(job) = &args.job {
-        block_on(check_job(job, &session, context))??;
-    }
+    block_on(check_names(args, &session, context))??;
     let filter =
         LogFilter { job: args.job.clone(), operation: args.operation.clone(), level: args.level.clone() };
     let objects = objects_folder(&context.settings.local.state);
@@ -56,17 +68,56 @@ pub(super) fn run(args: &Args, context: &Context) -> Outcome {
     Ok(Exit::Done)
 }
 
-/// A misspelt job would look like one that said nothing.
-async fn check_job(job: &str, session: &SessionRecord, context: &Context) -> Result<(), Failure> {
+/// A misspelt job or operation would look like one that said nothing.
+async fn check_names(args: &Args, session: &SessionRecord, context: &Context) -> Result<(), Failure> {
+    if args.job.is_none() && args.operation.is_none() {
+        return Ok(());
+    }
     let objects = FileObjects::new(objects_folder(&context.settings.local.state));
     let Some(pinned) = deployment(&objects, session).await.map_err(Failure::surroundings)? else {
         return Ok(());
     };
-    if pinned.jobs.iter().any(|known| known == job) {
-        return Ok(());
+    let job = args.job.as_deref();
+    if let Some(job) = job.filter(|job| !pinned.jobs.iter().any(|known| known == job)) {
+        let jobs = pinned.jobs.iter().map(String::as_str);
+        return Err(Failure::bad_input(NoSuchJob::new(&session.pipeline_id, job, jobs)));
     }
-    let jobs = pinned.jobs.iter().map(String::as_str);
-    Err(Failure::bad_input(NoSuchJob::new(&session.pipeline_id, job, jobs)))
+    let Some(operation) = &args.operation else { return Ok(()) };
+    match operations(&pinned, job) {
+        Some(known) if !known.contains(operation) => {
+            let help = known_names(operation, "operations", known.iter().map(String::as_str));
+            let whose = match job {
+                Some(job) => format!("job `{job}`"),
+                None => format!("pipeline `{}`", session.pipeline_id),
+            };
+            Err(Failure::bad_input(NoSuchOperation { whose, operation: operation.clone(), help }))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The names of a job's operations, or of all; none where the pinned text cannot be read any more.
+fn operations(pinned: &DeploymentRecord, job: Option<&str>) -> Option<IndexSet<String>> {
+    let source = Source::new(&pinned.file, pinned.text.as_str());
+    let document = document::parse(&source, &mut Sink::new())?;
+    let jobs = table(document.root.value("jobs")?)?;
+    let jobs = jobs.entries.iter().filter(|(name, _)| job.is_none_or(|job| job == name.as_str()));
+    let operations = jobs.filter_map(|(_, entry)| match &table(&entry.value)?.value("operations")?.kind {
+        ValueKind::Array(items) => Some(items),
+        _ => None,
+    });
+    let names = operations.flatten().filter_map(|operation| match &table(operation)?.value("name")?.kind {
+        ValueKind::String(name) => Some(name.clone()),
+        _ => None,
+    });
+    Some(names.collect())
+}
+
+fn table(value: &Value) -> Option<&Table> {
+    match &value.kind {
+        ValueKind::Table(table) => Some(table),
+        _ => None,
+    }
 }
 
 /// `09:15:30.123 extract/fetch  message`, with the level where it is not `info`.

@@ -1,6 +1,6 @@
 //! What the command line, files and the environment give for a pipeline's parameters.
 
-use super::load::{UnreadableFile, read_file};
+use super::load::{UnreadableFile, read_file, read_whole_file};
 use super::{Context, Failure};
 use crate::diagnostic::Sink;
 use crate::document::{self, Value, ValueKind};
@@ -59,7 +59,7 @@ pub(super) fn given(
 
 /// A file's text without the line end that editors add.
 fn text_file(path: &Path, context: &Context) -> Result<String, Failure> {
-    let bytes = read_file(path, context).map_err(Failure::bad_input)?;
+    let bytes = read_whole_file(path, context)?;
     let text = String::from_utf8(bytes).map_err(|_| unreadable(path, "it is not UTF-8"))?;
     Ok(text
         .strip_suffix('\n')
@@ -71,7 +71,7 @@ fn text_file(path: &Path, context: &Context) -> Result<String, Failure> {
 fn from_file(path: &Path, context: &Context) -> Result<Vec<Given>, Failure> {
     let name = path.display().to_string();
     let values: Vec<(String, Json)> = if path.extension().is_some_and(|extension| extension == "json") {
-        let bytes = read_file(path, context).map_err(Failure::bad_input)?;
+        let bytes = read_whole_file(path, context)?;
         match serde_json::from_slice(&bytes) {
             Ok(Json::Object(object)) => object.into_iter().collect(),
             Ok(_) => return Err(unreadable(path, "it holds no JSON object")),

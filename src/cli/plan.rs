@@ -60,7 +60,8 @@ fn levels(pipeline: &Pipeline) -> Vec<usize> {
 }
 
 fn as_text(pipeline: &Pipeline, machines: &[StateMachine], parameters: &Parameters) -> String {
-    let mut text = format!("pipeline {}: {} jobs\n", pipeline.name, pipeline.jobs.len());
+    let jobs = pipeline.jobs.len();
+    let mut text = format!("pipeline {}: {jobs} {}\n", pipeline.name, if jobs == 1 { "job" } else { "jobs" });
     if let Some(timeout) = pipeline.timeout {
         text.push_str(&format!("timeout {}\n", format_duration(timeout)));
     }

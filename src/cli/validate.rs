@@ -110,15 +110,20 @@ fn folder_files(full: &Path, shown: &Path, files: &mut Vec<PathBuf>) -> std::io:
             continue;
         }
         let inner = full.join(&name);
-        // Links are not followed: one that leads upward would have no end.
+        // Links to folders are not followed: one that leads upward would have no end.
         let kind = std::fs::symlink_metadata(&inner)?.file_type();
         if kind.is_dir() {
             folder_files(&inner, &shown.join(&name), files)?;
-        } else if inner.extension().is_some_and(|extension| extension == "toml") {
+        } else if inner.extension().is_some_and(|extension| extension == "toml") && may_be_read(&inner) {
             files.push(shown.join(&name));
         }
     }
     Ok(())
+}
+
+/// A pipe would be waited for, a device has no end. A link that leads nowhere is for the reader to report.
+fn may_be_read(path: &Path) -> bool {
+    std::fs::metadata(path).map_or(true, |found| found.is_file())
 }
 
 fn unreadable(path: &Path, message: &str) -> Failure {

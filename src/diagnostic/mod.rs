@@ -17,6 +17,7 @@ pub use render::{DiagnosticView, LabelView, render_human, views};
 pub use sink::Sink;
 pub use span::{Source, Span};
 pub use suggest::nearest;
+pub(crate) use suggest::{known_names, name_list};
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

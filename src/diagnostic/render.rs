@@ -97,7 +97,10 @@ pub fn render_human(source: &Arc<Source>, diagnostics: &[Diagnostic], colour: bo
         text.push('\n');
     }
     if diagnostics.len() > MOST_SHOWN {
-        text.push_str(&format!("and {} more\n\n", diagnostics.len() - MOST_SHOWN));
+        let rest = diagnostics.len() - MOST_SHOWN;
+        text.push_str(&format!(
+            "and {rest} more; `bunsui validate --format json` shows all of a pipeline file\n\n"
+        ));
     }
     text
 }

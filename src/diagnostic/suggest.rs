@@ -34,6 +34,30 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     found.map(|(_, candidate)| candidate)
 }
 
+/// `a`, `b` and `c`; a long list is cut.
+pub(crate) fn name_list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    const SHOWN: usize = 12;
+    let names: Vec<&str> = names.into_iter().collect();
+    let mut text = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    if names.len() > SHOWN {
+        text.push_str(&format!(" and {} more", names.len() - SHOWN));
+    }
+    text
+}
+
+/// What is said of a name that nothing has: the nearest one, else what there is.
+pub(crate) fn known_names<'a>(
+    name: &str,
+    kind: &str,
+    names: impl Iterator<Item = &'a str> + Clone,
+) -> String {
+    match nearest(name, names.clone()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if names.clone().next().is_none() => format!("there are no {kind} here"),
+        None => format!("{kind} here: {}", name_list(names)),
+    }
+}
+
 /// What two names share at both ends is cut off first: among ten thousand names little is left to compare.
 fn distance(a: &[char], b: &[char]) -> usize {
     let prefix = a.iter().zip(b).take_while(|(x, y)| x == y).count();

@@ -3,6 +3,7 @@
 //! Takes: a [`Source`]. Gives: a [`Document`], or every syntax error of the text.
 //! Deliberately does not: know what any key means.
 
+mod bounded;
 mod builder;
 mod duplicate;
 mod entries;
@@ -12,6 +13,7 @@ mod scan;
 mod span;
 mod syntax;
 
+pub(crate) use bounded::{LARGEST, is_too_large, read_bounded};
 pub use entries::{Entries, IntoIter, Iter};
 pub use parse::{decode, parse};
 pub(crate) use span::StringPlaces;

@@ -1,19 +1,30 @@
 //! Text to [`Document`], by `toml`'s recoverable parser.
 
+use super::bounded::{LARGEST, is_too_large};
 use super::builder::build;
-use super::scan::{DEEPEST, Scan, scan};
-use super::syntax::{Fault, faults};
+use super::scan::{DEEPEST, Scan, scan, scan_beginning};
+use super::syntax::{Fault, MOST, faults};
 use super::{Document, Entries, Entry, Table, Value, ValueKind};
 use crate::diagnostic::{Diagnostic, Sink, Source, Span};
+use std::cmp::Reverse;
 use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeFloat, DeInteger, DeTable, DeValue};
 
-/// Files of more bytes are refused.
-pub(crate) const LARGEST: usize = 16 * 1024 * 1024;
+/// How much of a large text with mistakes is read at first, in bytes.
+const BEGINNINGS: [usize; 3] = [128 * 1024, 1024 * 1024, 4 * 1024 * 1024];
+/// Of a text of more bytes a beginning is read before it is taken for one without mistakes.
+const LARGE: usize = 4 * 1024 * 1024;
+/// Where the parser had so much to say of a beginning, nobody reads what it has to say of the rest.
+const ENOUGH: usize = 20 * MOST;
 
 /// Bytes of a file to text; what is not UTF-8 is reported (the source then holds the text made readable).
+///
+/// A text that is too large may have been cut off within a character; [`parse`] refuses it.
 pub fn decode(name: &str, bytes: Vec<u8>, sink: &mut Sink) -> Arc<Source> {
+    if is_too_large(&bytes) {
+        return Source::new(name, String::from_utf8_lossy(&bytes));
+    }
     let error = match String::from_utf8(bytes) {
         Ok(text) => return Source::new(name, text),
         Err(error) => error,
@@ -37,12 +48,21 @@ pub fn decode(name: &str, bytes: Vec<u8>, sink: &mut Sink) -> Arc<Source> {
 /// Parses a text; reports every syntax error and gives a document only if there was none.
 pub fn parse(source: &Arc<Source>, sink: &mut Sink) -> Option<Document> {
     let before = sink.errors();
-    if source.text.len() > LARGEST {
-        sink.report(too_large(source.text.len()));
+    if is_too_large(source.text.as_bytes()) {
+        sink.report(too_large());
+        return None;
+    }
+    // Where mistakes are many, a beginning has all of them that are kept.
+    let [first, ..] = BEGINNINGS;
+    if source.text.len() > LARGE && is_full_of_mistakes(&source.text, first, sink) {
         return None;
     }
     if let Some(root) = build(&source.text) {
         return Some(Document { source: Arc::clone(source), root });
+    }
+    let mut beginnings = BEGINNINGS.into_iter().filter(|least| *least < source.text.len() / 2);
+    if beginnings.any(|least| is_full_of_mistakes(&source.text, least, sink)) {
+        return None;
     }
     let scan = scan(&source.text);
     if let Some(at) = scan.too_deep {
@@ -53,8 +73,29 @@ pub fn parse(source: &Arc<Source>, sink: &mut Sink) -> Option<Document> {
     (sink.errors() == before).then(|| Document { source: Arc::clone(source), root })
 }
 
-/// Where brackets are not closed, they are closed in a copy: what follows them is then read as it was meant.
+/// Whether the beginning of a text has as many mistakes as are kept, which are then reported.
+fn is_full_of_mistakes(text: &str, least: usize, sink: &mut Sink) -> bool {
+    let (scan, cut) = scan_beginning(text, least);
+    if scan.too_deep.is_some() || cut == text.len() {
+        return false;
+    }
+    let (_, found, said) = read_text(&text[..cut], &scan);
+    let is_full = found.len() >= MOST || said >= ENOUGH;
+    if is_full {
+        found.into_iter().for_each(|diagnostic| sink.report(diagnostic));
+    }
+    is_full
+}
+
+/// Where brackets and headers are not closed, they are closed in a copy, and stray lines are comments there: what follows them is then read as it was meant.
 pub(super) fn parse_text(text: &str, scan: &Scan, sink: &mut Sink) -> Table {
+    let (table, found, _) = read_text(text, scan);
+    found.into_iter().for_each(|diagnostic| sink.report(diagnostic));
+    table
+}
+
+/// The tables, what is found, and how much the parser had to say.
+fn read_text(text: &str, scan: &Scan) -> (Table, Vec<Diagnostic>, usize) {
     let repair = Repair::new(text, scan);
     let (root, errors) = DeTable::parse_recoverable(&repair.text);
     let mut reader = Reader { repair: &repair, faults: Vec::new() };
@@ -63,11 +104,10 @@ pub(super) fn parse_text(text: &str, scan: &Scan, sink: &mut Sink) -> Table {
         message: error.message().to_owned(),
         span: error.span().map_or_else(Span::default, |span| repair.original(span.into())),
     });
-    let found = said.chain(reader.faults).collect();
-    for diagnostic in faults(text, scan, found, &table) {
-        sink.report(diagnostic);
-    }
-    table
+    let found: Vec<Fault> = said.chain(reader.faults).collect();
+    let said = found.len();
+    let found = faults(text, scan, found, &table);
+    (table, found, said)
 }
 
 /// A text whose open brackets are closed, and the way back to the places of the original.
@@ -86,19 +126,25 @@ struct Insertion {
 
 impl Repair {
     fn new(text: &str, scan: &Scan) -> Self {
+        // On a line of its own, lest a comment hide it; a header ends on its line, in front of a comment.
+        let brackets = scan.brackets.iter().chain(&scan.open).map(|unclosed| (unclosed, "\n"));
+        let headers = scan.headers.iter().map(|unclosed| (unclosed, ""));
+        let closings = brackets
+            .chain(headers)
+            .map(|(unclosed, before)| (unclosed.end, Reverse(unclosed.open), before, unclosed.close));
+        let comments = scan.lines.iter().map(|line| (line.at, Reverse(line.at), "", "#"));
         // Innermost first: two brackets that end at one place are closed in the opposite order of opening.
-        let mut closings: Vec<_> = scan.brackets.iter().collect();
-        closings.sort_by_key(|unclosed| (unclosed.end, std::cmp::Reverse(unclosed.open)));
+        let mut closings: Vec<_> = closings.chain(comments).collect();
+        closings.sort_unstable();
         let mut repaired = String::with_capacity(text.len() + 2 * closings.len());
         let mut insertions: Vec<Insertion> = Vec::with_capacity(closings.len());
         let mut copied = 0;
-        for unclosed in closings {
-            repaired.push_str(&text[copied..unclosed.end]);
-            copied = unclosed.end;
+        for (end, _, before, close) in closings {
+            repaired.push_str(&text[copied..end]);
+            copied = end;
             let start = repaired.len();
-            // On a line of its own, lest a comment hide it.
-            repaired.push('\n');
-            repaired.push_str(unclosed.close);
+            repaired.push_str(before);
+            repaired.push_str(close);
             insertions.push(Insertion { start, end: repaired.len(), total: repaired.len() - copied });
         }
         repaired.push_str(&text[copied..]);
@@ -176,10 +222,10 @@ impl Reader<'_> {
     }
 }
 
-fn too_large(bytes: usize) -> Diagnostic {
-    let message = format!("the file has {bytes} bytes, and more than {LARGEST} are not read");
+fn too_large() -> Diagnostic {
+    let message = format!("the file has more than {LARGEST} bytes, and no more are read");
     Diagnostic::error("bunsui::syntax::too_large", message)
-        .help("keep data out of the pipeline file: put it into a file or an object that an operation reads")
+        .help("keep data out of it: put it into a file or an object that an operation reads")
 }
 
 pub(super) fn too_deep(span: Span) -> Diagnostic {

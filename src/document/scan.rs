@@ -16,6 +16,12 @@ pub(crate) struct Scan {
     pub(crate) brackets: Vec<Unclosed>,
     /// Strings that are never closed.
     pub(crate) strings: Vec<Unclosed>,
+    /// Headers that are not closed on their line.
+    pub(crate) headers: Vec<Unclosed>,
+    /// Lines on which no `key =` stands, and nothing that goes on behind them: a parser loses its way there.
+    pub(crate) lines: Vec<Stray>,
+    /// Of a beginning: what is open where it ends, which is no mistake.
+    pub(crate) open: Vec<Unclosed>,
 }
 
 /// Something that is opened and not closed.
@@ -29,6 +35,15 @@ pub(crate) struct Unclosed {
     pub(crate) end: usize,
 }
 
+/// A line that is no `key = value`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stray {
+    /// Where its text begins.
+    pub(crate) at: usize,
+    /// Whether it begins as a key does.
+    pub(crate) is_key: bool,
+}
+
 struct Frame {
     open: usize,
     close: &'static str,
@@ -38,15 +53,23 @@ struct Frame {
 
 /// Looks once over the text, in time proportional to its length.
 pub(crate) fn scan(text: &str) -> Scan {
+    scan_beginning(text, text.len()).0
+}
+
+/// Looks over the beginning of a text, at least `least` bytes of it, up to a place where it can be cut: in front of a line,
+/// behind a comma or in a comment, and in no string. Gives that place too.
+pub(crate) fn scan_beginning(text: &str, least: usize) -> (Scan, usize) {
     let mut scanner =
-        Scanner { text: text.as_bytes(), at: 0, frames: Vec::new(), dots: 0, found: Scan::default() };
-    scanner.run();
-    scanner.found
+        Scanner { text: text.as_bytes(), at: 0, least, frames: Vec::new(), dots: 0, found: Scan::default() };
+    let cut = scanner.run();
+    (scanner.found, cut)
 }
 
 struct Scanner<'a> {
     text: &'a [u8],
     at: usize,
+    /// It may be cut from here on.
+    least: usize,
     frames: Vec<Frame>,
     /// Dots of the key that is being read.
     dots: usize,
@@ -54,18 +77,35 @@ struct Scanner<'a> {
 }
 
 impl Scanner<'_> {
-    fn run(&mut self) {
+    fn run(&mut self) -> usize {
+        if self.text.starts_with("\u{feff}".as_bytes()) {
+            self.at = 3;
+        }
         self.line_start();
         while let Some(byte) = self.text.get(self.at).copied() {
             match byte {
                 b'\n' => {
                     self.at += 1;
                     self.dots = 0;
+                    if self.is_cut() {
+                        return self.at;
+                    }
                     self.line_start();
                     continue;
                 }
                 b'#' => {
+                    let start = self.at;
                     self.skip_line();
+                    // A comment may end anywhere.
+                    if self.at > self.least {
+                        self.at = self.least.max(start + 1);
+                        while self.text.get(self.at).is_some_and(|byte| byte & 0xc0 == 0x80) {
+                            self.at += 1;
+                        }
+                        if self.is_cut() {
+                            return self.at;
+                        }
+                    }
                     continue;
                 }
                 b'"' | b'\'' => {
@@ -74,7 +114,14 @@ impl Scanner<'_> {
                 }
                 b'[' | b'{' => self.open(byte),
                 b']' | b'}' => self.close(byte),
-                b',' => self.dots = 0,
+                b',' => {
+                    self.dots = 0;
+                    self.at += 1;
+                    if self.is_cut() {
+                        return self.at;
+                    }
+                    continue;
+                }
                 b'.' => {
                     self.dots += 1;
                     self.note_depth();
@@ -85,6 +132,19 @@ impl Scanner<'_> {
         }
         let end = trimmed_end(self.text, self.text.len());
         self.give_up(0, end);
+        self.text.len()
+    }
+
+    /// Whether the text is cut here; what is open is then known to be.
+    fn is_cut(&mut self) -> bool {
+        let is_cut = self.at >= self.least && self.at < self.text.len();
+        if is_cut {
+            let end = self.at;
+            let open = self.frames.drain(..);
+            self.found.open =
+                open.map(|frame| Unclosed { open: frame.open, close: frame.close, end }).collect();
+        }
+        is_cut
     }
 
     fn depth(&self) -> usize {
@@ -121,6 +181,9 @@ impl Scanner<'_> {
         if self.frames.is_empty() {
             if self.text.get(first) == Some(&b'[') {
                 self.header(first);
+            } else {
+                let line = &self.text[first..line_end(self.text, first)];
+                self.found.lines.extend(stray(line).map(|is_key| Stray { at: first, is_key }));
             }
             return;
         }
@@ -160,6 +223,11 @@ impl Scanner<'_> {
         if dots > DEEPEST {
             self.found.too_deep.get_or_insert(first);
         }
+        self.found.headers.extend(unclosed_header(&self.text[first..end]).map(|(length, close)| Unclosed {
+            open: first,
+            close,
+            end: first + length,
+        }));
         self.at = end;
     }
 
@@ -214,6 +282,64 @@ fn line_end(text: &[u8], from: usize) -> usize {
 /// The end of the last text before `at`, line ends and blanks left out.
 fn trimmed_end(text: &[u8], at: usize) -> usize {
     text[..at].trim_ascii_end().len()
+}
+
+/// Whether a line that is no `key =` begins as a key. None for one that is, and for those that a parser finds its way through.
+fn stray(line: &[u8]) -> Option<bool> {
+    let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    let first = *line.first()?;
+    let may_go_on = || line.iter().any(|byte| matches!(byte, b'[' | b'{')) || has_three_quotes(line);
+    if matches!(first, b'#' | b'=' | b']' | b'}' | b'{' | b',' | b'\r') || may_go_on() {
+        return None;
+    }
+    let mut rest = line;
+    loop {
+        rest = rest.trim_ascii_start();
+        rest = match rest.first() {
+            Some(quote @ (b'"' | b'\'')) => {
+                let mut escaped = false;
+                let end = rest[1..].iter().position(|byte| {
+                    let ends = byte == quote && !escaped;
+                    escaped = *byte == b'\\' && *quote == b'"' && !escaped;
+                    ends
+                });
+                &rest[end.map_or(rest.len(), |at| at + 2)..]
+            }
+            _ => &rest[rest.iter().take_while(|byte| is_bare(**byte)).count()..],
+        };
+        rest = rest.trim_ascii_start();
+        match rest.first() {
+            Some(b'.') => rest = &rest[1..],
+            Some(b'=') => return None,
+            _ => return Some(is_bare(first) || matches!(first, b'"' | b'\'')),
+        }
+    }
+}
+
+fn has_three_quotes(line: &[u8]) -> bool {
+    line.windows(3).any(|three| three == b"\"\"\"" || three == b"'''")
+}
+
+/// Of a header's line: where its key ends and which brackets are missing there. None where it is closed, or what follows
+/// the bracket is no key.
+fn unclosed_header(line: &[u8]) -> Option<(usize, &'static str)> {
+    let line = line.split(|byte| *byte == b'#').next().unwrap_or_default().trim_ascii_end();
+    let (key, wanted) = match line.strip_prefix(b"[[") {
+        Some(key) => (key, 2),
+        None => (line.strip_prefix(b"[")?, 1),
+    };
+    let closed = key.iter().rev().take_while(|byte| **byte == b']').count();
+    let (name, missing) = (&key[..key.len() - closed], wanted - closed.min(wanted));
+    let quotes = |quote: u8| name.iter().filter(|byte| **byte == quote).count();
+    let is_key = name.iter().any(u8::is_ascii_alphanumeric)
+        && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_. \t\"'".contains(byte))
+        && quotes(b'"').is_multiple_of(2)
+        && quotes(b'\'').is_multiple_of(2);
+    match missing {
+        1 if is_key => Some((line.len(), "]")),
+        2 if is_key => Some((line.len(), "]]")),
+        _ => None,
+    }
 }
 
 /// `[name]`, `[[a.b]]`: what cannot be an item of a list, since its first part is no value.
@@ -277,6 +403,33 @@ mod tests {
     fn an_open_string_ends_with_its_line_or_the_text() {
         check("x = \"a\\\"b\ny = 1\n", &[], &[(4, 9)]);
         check("x = '''a\ny = 1\n", &[], &[(4, 14)]);
+    }
+
+    #[test]
+    fn an_open_header_ends_with_its_line() {
+        let headers = |text: &str| {
+            scan(text).headers.iter().map(|open| (open.open, open.close, open.end)).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            headers("[a.b \nx = 1\n [[c.d] # e]]\n[[e\n"),
+            [(0, "]", 4), (13, "]", 19), (26, "]]", 29)]
+        );
+        assert_eq!(headers("[a]\n[[b]]\n[c] d\n[\n[\"e\n[f = 1\nx = '''\n[g\n'''\n"), []);
+    }
+
+    #[test]
+    fn a_line_without_a_key_and_its_value_is_found() {
+        let lines =
+            |text: &str| scan(text).lines.iter().map(|line| (line.at, line.is_key)).collect::<Vec<_>>();
+        assert_eq!(
+            lines("a\n b.c d = 1\n@x = 1\n\"e\" # f\n\"g\n"),
+            [(0, true), (3, true), (13, false), (20, true), (28, true)]
+        );
+        let fine =
+            "\na = 1\n'b' . \"c=\" = 2\n# d\n\r\n= 1\n]\n}\n,\ne..f = 1\ng = '''\nh\n'''\ni = [\nj\n]\n";
+        assert_eq!(lines(fine), []);
+        // What goes on behind the line is not cut in two.
+        assert_eq!(lines("a b = [\n1\n]\nc d = '''\nx\n'''\n"), []);
     }
 
     #[test]

@@ -13,12 +13,13 @@ pub(super) struct Fault {
 }
 
 /// More findings than this of one text, or of one line, are left out: nobody reads them, and hostile text has millions.
-const MOST: usize = 500;
+pub(super) const MOST: usize = 500;
 const MOST_OF_A_LINE: usize = 20;
 
 /// All findings of a text. What only follows from something unclosed is left out.
 pub(super) fn faults(text: &str, scan: &Scan, found: Vec<Fault>, root: &Table) -> Vec<Diagnostic> {
-    if found.is_empty() && scan.brackets.is_empty() && scan.strings.is_empty() {
+    let is_sound = scan.brackets.is_empty() && scan.strings.is_empty() && scan.headers.is_empty();
+    if found.is_empty() && is_sound && scan.lines.is_empty() {
         return Vec::new();
     }
     let unreadable = Unreadable::new(text, scan);
@@ -26,15 +27,26 @@ pub(super) fn faults(text: &str, scan: &Scan, found: Vec<Fault>, root: &Table) -
     let mut diagnostics: Vec<Diagnostic> =
         scan.strings.iter().take(MOST).map(|open| unclosed_string(text, open)).collect();
     diagnostics.extend(brackets.map(|open| unclosed_bracket(text, open)));
+    let headers = scan.headers.iter().filter(|open| !unreadable.contains(open.open)).take(MOST);
+    diagnostics.extend(headers.map(|open| unclosed_header(text, open.open)));
+    let lines = scan.lines.iter().filter(|line| !unreadable.contains(line.at)).take(MOST);
+    diagnostics.extend(lines.map(|line| match line.is_key {
+        true => missing_value(text, line.at),
+        false => explain(text, "invalid key", Span { start: line.at, end: line.at }),
+    }));
     let mut known = None;
     for fault in unreadable.readable(text, found) {
-        diagnostics.push(match fault.message.as_str() {
-            "duplicate key" => {
-                let keys = known.get_or_insert_with(|| Keys::of(text, root));
-                duplicate_key(text, fault.span, keys.first(text, fault.span))
-            }
-            message => explain(text, message, fault.span),
-        });
+        if fault.message != "duplicate key" {
+            diagnostics.push(explain(text, &fault.message, fault.span));
+            continue;
+        }
+        let keys = known.get_or_insert_with(|| Keys::of(text, root));
+        let first = keys.first(text, fault.span);
+        // Where no key is, the parser makes an empty one up, and finds it again where the next one is missing.
+        let is_written = |span: Span| !matches!(&text[span.start..span.end], "" | "=");
+        if is_written(fault.span) && first.is_none_or(is_written) {
+            diagnostics.push(duplicate_key(text, fault.span, first));
+        }
     }
     let place = |diagnostic: &Diagnostic| diagnostic.labels.first().map(|label| label.span);
     diagnostics.sort_by_key(place);
@@ -137,6 +149,14 @@ fn unclosed_bracket(text: &str, bracket: &Unclosed) -> Diagnostic {
         diagnostic = diagnostic.label(token(text, next), "the next one begins here");
     }
     diagnostic.help(format!("end the {what} with `{}`", bracket.close))
+}
+
+fn unclosed_header(text: &str, at: usize) -> Diagnostic {
+    let line = header_line(text, at);
+    let close = if text[line.start..].starts_with("[[") { "]]" } else { "]" };
+    Diagnostic::error("bunsui::syntax::unclosed_bracket", "this header is not closed")
+        .label(line, format!("a closing `{close}` is missing"))
+        .help(format!("end the header with `{close}`"))
 }
 
 /// The word or sign at a place, for labels that would otherwise be empty.
@@ -242,10 +262,7 @@ fn explain(text: &str, message: &str, span: Span) -> Diagnostic {
         .help("remove it, or in a string of double quotes write it as an escape such as `\\u0000`");
     }
     if says(&["unclosed table", "unclosed array table"]) {
-        let close = if said.contains("array") { "]]" } else { "]" };
-        return Diagnostic::error("bunsui::syntax::unclosed_bracket", "this header is not closed")
-            .label(header_line(text, span.start), format!("a closing `{close}` is missing"))
-            .help(format!("end the header with `{close}`"));
+        return unclosed_header(text, span.start);
     }
     if says(&["key"]) && !says(&["unexpected key or value", "key-value pairs"]) {
         return Diagnostic::error("bunsui::syntax::invalid_key", format!("`{}` is no key", shorten(found)))
@@ -307,6 +324,24 @@ fn missing_value(text: &str, at: usize) -> Diagnostic {
             .help("write `key = value`");
     }
     let from = start + line.len() - line.trim_start().len();
+    if key.contains([' ', '\t']) && !key.contains([':', '"', '\'']) && line.contains('=') {
+        return Diagnostic::error("bunsui::syntax::invalid_key", format!("`{}` is no key", shorten(key)))
+            .label(Span { start: from, end: from + key.len() }, "a key holds no blanks")
+            .help("keys are letters, digits, `_` and `-`; any other text needs double quotes");
+    }
+    // As other languages have it.
+    let (key, value) = match key.split_once(':') {
+        Some((name, value)) if !name.is_empty() && !name.contains(' ') => (name, value.trim()),
+        _ => (key, ""),
+    };
+    if !value.is_empty() {
+        return Diagnostic::error(
+            "bunsui::syntax::missing_value",
+            format!("`{}` has no value", shorten(key)),
+        )
+        .label(Span { start: from, end: from + key.len() }, "a value comes after `=`")
+        .help(format!("write `{} = {}`", shorten(key), shorten(value)));
+    }
     Diagnostic::error("bunsui::syntax::missing_value", format!("`{}` has no value", shorten(key)))
         .label(Span { start: from, end: from + key.len() }, "a value is missing")
         .help(format!("write `{} = …`", shorten(key)))

@@ -2,12 +2,14 @@
 //!
 //! Takes: a string that is `{% … %}`. Gives: a [`Jsonata`], or findings at their places.
 //! The parser decides what is right and which roots are used; it knows no places, so a scan of the text gives those.
-//! Deliberately does not: evaluate, or know which functions exist (Step Functions says so only at run time too).
+//! Deliberately does not: evaluate.
+
+mod names;
 
 use super::scan::{Token, TokenKind, Tokens, Unclosed, scan};
 use super::walk::nodes;
 use super::{Jsonata, Reference, Root, Segment};
-use crate::diagnostic::{Diagnostic, Sink};
+use crate::diagnostic::{Diagnostic, Sink, Span};
 use crate::document::StringPlaces;
 use jsonata_core::ast::AstNode;
 use jsonata_core::parser::ParserError;
@@ -22,23 +24,45 @@ pub(super) fn is_expression(text: &str) -> bool {
     text.len() >= 4 && text.starts_with("{%") && text.ends_with("%}")
 }
 
+/// A definition of Step Functions has at most so many bytes, so no expression can have more.
+const LONGEST: usize = 1024 * 1024;
+
+/// Whether it is longer than any that Step Functions could take; then nothing in it is looked at.
+pub(super) fn is_too_long(text: &str) -> bool {
+    text.len() > LONGEST
+}
+
+/// What is said of one that is.
+pub(super) fn too_long(text: &str, literal: Span) -> Diagnostic {
+    let message =
+        format!("this expression has {} bytes, and a whole definition at most {LONGEST}", text.len());
+    Diagnostic::error("bunsui::reference::jsonata_too_long", message)
+        .label(literal, "too long")
+        .help("put data into a file or an object that an operation reads")
+}
+
 /// Parses a string for which [`is_expression`] holds.
 pub(super) fn parse(text: &str, places: &StringPlaces, sink: &mut Sink) -> Option<Jsonata> {
-    let inner = &text[2..text.len() - 2];
-    let source = inner.trim();
-    let offset = 2 + (inner.len() - inner.trim_start().len());
-    let expression = Expression { source, offset, places, scanned: scan(source) };
+    let expression = Expression::new(text, places);
     let before = sink.errors();
     let ast = expression.syntax(sink);
     expression.refuse_newer(sink);
     expression.refuse_reserved_names(sink);
+    names::refuse_unknown(&expression, ast.as_ref(), sink);
     // Even where it does not parse: `$jobs.step-2.x` fails because of its hyphen.
     expression.warn_of_hyphens(sink);
     let ast = ast?;
     if sink.errors() > before {
         return None;
     }
-    Some(Jsonata { source: source.to_owned(), references: expression.references(&ast) })
+    Some(Jsonata { source: expression.source.to_owned(), references: expression.references(Some(&ast)) })
+}
+
+/// What can be read of a string that [`parse`] refused: an expression to look at, not to use.
+pub(super) fn readable(text: &str, places: &StringPlaces) -> Jsonata {
+    let expression = Expression::new(text, places);
+    let ast = jsonata_core::parser::parse(expression.source).ok();
+    Jsonata { source: expression.source.to_owned(), references: expression.references(ast.as_ref()) }
 }
 
 /// A text with its tokens and its place in the file.
@@ -50,12 +74,19 @@ struct Expression<'a> {
     scanned: Tokens<'a>,
 }
 
-impl Expression<'_> {
+impl<'a> Expression<'a> {
+    fn new(text: &'a str, places: &'a StringPlaces) -> Self {
+        let inner = &text[2..text.len() - 2];
+        let source = inner.trim();
+        let offset = 2 + (inner.len() - inner.trim_start().len());
+        Self { source, offset, places, scanned: scan(source) }
+    }
+
     fn span(&self, range: Range<usize>) -> crate::diagnostic::Span {
         self.places.span(range.start + self.offset..range.end + self.offset)
     }
 
-    fn tokens(&self) -> &[Token<'_>] {
+    fn tokens(&self) -> &[Token<'a>] {
         &self.scanned.tokens
     }
 
@@ -216,16 +247,21 @@ impl Expression<'_> {
         found
     }
 
+    /// Whether the variable at a position is given a value there: by `:=`, `@`, `#`, or as a function's parameter.
+    fn is_bound(&self, at: usize, parameters: &[Range<usize>]) -> bool {
+        let tokens = self.tokens();
+        tokens.get(at + 1).is_some_and(|next| next.is_symbol(":="))
+            || at > 0 && (tokens[at - 1].is_symbol("@") || tokens[at - 1].is_symbol("#"))
+            || parameters.iter().any(|list| list.contains(&at))
+    }
+
     fn refuse_reserved_names(&self, sink: &mut Sink) {
         let tokens = self.tokens();
         let parameters = self.parameter_lists();
         for (at, token) in tokens.iter().enumerate() {
             let TokenKind::Variable(name) = token.kind else { continue };
             let is_reserved = name == "states" || Root::by_name(name).is_some();
-            let is_bound = tokens.get(at + 1).is_some_and(|next| next.is_symbol(":="))
-                || at > 0 && (tokens[at - 1].is_symbol("@") || tokens[at - 1].is_symbol("#"))
-                || parameters.iter().any(|list| list.contains(&at));
-            if is_reserved && is_bound {
+            if is_reserved && self.is_bound(at, &parameters) {
                 let message = format!("`${name}` is given, it cannot be set");
                 sink.report(
                     Diagnostic::error("bunsui::reference::jsonata_reserved_name", message)
@@ -237,8 +273,14 @@ impl Expression<'_> {
     }
 
     /// The references, placed by the scan; what the parser saw and the scan did not is taken for the whole.
-    fn references(&self, ast: &AstNode) -> Vec<(Range<usize>, Reference)> {
+    ///
+    /// Without a tree only those that name something: where a name is computed, or breaks off, is not known.
+    fn references(&self, ast: Option<&AstNode>) -> Vec<(Range<usize>, Reference)> {
         let mut found: Vec<_> = (0..self.tokens().len()).filter_map(|at| self.reference(at)).collect();
+        let Some(ast) = ast else {
+            found.retain(|(_, reference)| !reference.path.is_empty());
+            return found;
+        };
         let roots = roots(ast);
         let placed: BTreeSet<Root> = found.iter().map(|(_, reference)| reference.root).collect();
         for root in roots.difference(&placed) {

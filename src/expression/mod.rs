@@ -16,6 +16,7 @@ mod walk;
 
 pub(crate) use evaluate::{Bindings, StatesUse, check, evaluate_field, expression_of};
 pub use evaluate::{EvaluationError, evaluate};
+pub(crate) use template::parse_readable;
 pub use template::parse_template;
 
 use crate::diagnostic::Span;

@@ -86,12 +86,38 @@ fn parse_string(text: &str, span: Span, source: &Source, sink: &mut Sink) -> Opt
     if !text.contains("${") && !text.contains("{%") {
         return Some(Template::Literal(Json::String(text.to_owned())));
     }
+    if jsonata::is_expression(text) && jsonata::is_too_long(text) {
+        sink.report(jsonata::too_long(text, span));
+        return None;
+    }
     let places = StringPlaces::new(source, span);
     if jsonata::is_expression(text) {
         return jsonata::parse(text, &places, sink).map(Template::Jsonata);
     }
     warn_not_evaluated(text, span, sink);
     parse_text(text, &places, sink)
+}
+
+/// What can be read of a value that [`parse_template`] refused, for who looks at its references: not to be used otherwise.
+/// Of a list or a table nothing; their items are asked one by one.
+pub(crate) fn parse_readable(value: &Value, source: &Source) -> Option<Template> {
+    // What is wrong was reported with the whole.
+    if let Some(template) = parse_template(value, source, &mut Sink::new()) {
+        return Some(template);
+    }
+    let ValueKind::String(text) = &value.kind else { return None };
+    if jsonata::is_expression(text) && jsonata::is_too_long(text) {
+        return None;
+    }
+    let places = StringPlaces::new(source, value.span);
+    if jsonata::is_expression(text) {
+        return Some(Template::Jsonata(jsonata::readable(text, &places)));
+    }
+    let references = TextPieces::new(text, &places).filter_map(|piece| match piece {
+        Ok(Piece::Reference(reference)) => Some(Part::Reference(reference)),
+        Ok(Piece::Literal(_)) | Err(_) => None,
+    });
+    Some(Template::Text(references.collect()))
 }
 
 fn parse_text(text: &str, places: &StringPlaces, sink: &mut Sink) -> Option<Template> {
@@ -104,6 +130,7 @@ fn parse_text(text: &str, places: &StringPlaces, sink: &mut Sink) -> Option<Temp
                 _ => parts.push(Part::Literal(literal.to_owned())),
             },
             Ok(Piece::Reference(reference)) => parts.push(Part::Reference(reference)),
+            Err(_) if sink.is_full() => return None,
             Err(diagnostic) => {
                 failed = true;
                 sink.report(*diagnostic);

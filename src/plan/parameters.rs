@@ -57,22 +57,43 @@ impl Parameters {
             }
         }
         texts.retain(|text| text.chars().count() >= 4);
-        texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
+        texts.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         texts.dedup();
         texts
     }
 }
 
+/// A text as it stands between the quotes of JSON: with all letters as they are, and in ASCII with hexadecimal digits of
+/// either case, which is how Python's `json.dumps` writes it.
+fn quoted(text: &str) -> [String; 3] {
+    let json = Json::from(text).to_string();
+    let json = &json[1..json.len() - 1];
+    let ascii = |digits: fn(u16) -> String| {
+        json.chars().fold(String::with_capacity(json.len()), |mut escaped, c| {
+            match c {
+                ' '..='~' => escaped.push(c),
+                c => escaped.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| digits(*unit))),
+            }
+            escaped
+        })
+    };
+    [json.to_owned(), ascii(|unit| format!("\\u{unit:04x}")), ascii(|unit| format!("\\u{unit:04X}"))]
+}
+
 fn collect_texts(value: &Json, texts: &mut Vec<String>) {
     match value {
         Json::String(text) => {
-            texts.push(text.clone());
-            // A cause is often JSON text, where quotes and line ends are escaped; log lines are single lines.
-            let quoted = Json::from(text.as_str()).to_string();
-            texts.push(quoted[1..quoted.len() - 1].to_owned());
             // As Python and Node print a string inside a value.
             texts.push(text.replace('\\', "\\\\").replace('\n', "\\n"));
-            texts.extend(text.lines().map(|line| line.trim().to_owned()));
+            // Log lines are single lines.
+            for piece in text.lines().map(str::trim).chain([text.as_str()]) {
+                texts.push(piece.to_owned());
+                for quoted in quoted(piece) {
+                    // A cause is often JSON text of what was JSON already.
+                    texts.extend(self::quoted(&quoted));
+                    texts.push(quoted);
+                }
+            }
         }
         Json::Number(number) => texts.push(number.to_string()),
         Json::Array(items) => items.iter().for_each(|item| collect_texts(item, texts)),
@@ -165,5 +186,29 @@ fn read(param: &Param, entry: &Given, sink: &mut Sink) -> Option<Json> {
             );
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_secret_is_looked_for_in_each_form_that_json_has_for_it() {
+        let mut parameters = Parameters::default();
+        parameters.values.insert("token".into(), json!("Kö\u{7f}\"😀"));
+        parameters.secrets.insert("token".into());
+        let texts = parameters.secret_texts();
+        for form in [
+            "Kö\u{7f}\"😀",
+            "Kö\u{7f}\\\"😀",
+            r#"K\u00f6\u007f\"\ud83d\ude00"#,
+            r#"K\u00F6\u007F\"\uD83D\uDE00"#,
+            r#"K\\u00f6\\u007f\\\"\\ud83d\\ude00"#,
+        ] {
+            assert!(texts.iter().any(|text| text == form), "{form} is not among {texts:#?}");
+        }
+        assert!(texts.is_sorted_by(|a, b| a.len() >= b.len()));
     }
 }

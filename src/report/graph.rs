@@ -197,6 +197,11 @@ fn quote_dot(text: &str) -> String {
             '\\' => quoted.push_str("\\\\"),
             '\n' => quoted.push_str("\\n"),
             '\r' => {}
+            // Shown, not sent: the text may end up on a terminal.
+            c if c.is_control() && c != '\t' => {
+                quoted.push('\\');
+                quoted.extend(c.escape_default());
+            }
             other => quoted.push(other),
         }
     }

@@ -30,7 +30,16 @@ pub(super) fn settings(surroundings: &Surroundings) -> Result<Vec<Setting>, Sett
         let variable = key.variable();
         if let Some(text) = surroundings.variable(&variable) {
             let value = read(key, text, &surroundings.directory).map_err(|wanted| {
-                SettingsError::InvalidVariable { name: variable.clone(), value: text.to_owned(), wanted }
+                let near = match key.kind {
+                    Kind::Choice(words) => nearest(text, words.iter().copied()),
+                    Kind::Text(_) | Kind::Path | Kind::Paths | Kind::Texts(_) => None,
+                };
+                SettingsError::InvalidVariable {
+                    name: variable.clone(),
+                    value: text.to_owned(),
+                    wanted,
+                    help: near.map(|near| format!("did you mean `{near}`?")),
+                }
             })?;
             settings.push(Setting::new(key, value, variable));
         }

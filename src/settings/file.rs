@@ -1,6 +1,6 @@
 //! A settings file to settings, or every finding about it.
 
-use super::key::{self, Key, Kind, quoted_list, suggest};
+use super::key::{self, Key, Kind, suggest, suggest_word};
 use super::value::{Setting, absolute};
 use crate::diagnostic::{Diagnostic, Sink, Source};
 use crate::document::{self, Entry, Table, Value, ValueKind};
@@ -164,7 +164,7 @@ impl Reader<'_> {
         match check(text) {
             Ok(()) => Some(text),
             Err(wanted) => {
-                self.invalid(key, value, text, wanted, None);
+                self.invalid(key, value, text, wanted);
                 None
             }
         }
@@ -175,7 +175,12 @@ impl Reader<'_> {
         if words.contains(&text) {
             return Some(text);
         }
-        self.invalid(key, value, text, &format!("one of {}", quoted_list(words)), Some(suggest(text, words)));
+        let message = format!("`{text}` is not a value of `{}`", key.path());
+        self.sink.report(
+            Diagnostic::error("bunsui::settings::invalid_value", message)
+                .label(value.span, "not one of its words")
+                .help(suggest_word(text, words)),
+        );
         None
     }
 
@@ -208,12 +213,11 @@ impl Reader<'_> {
         );
     }
 
-    fn invalid(&mut self, key: &Key, value: &Value, text: &str, wanted: &str, help: Option<String>) {
+    fn invalid(&mut self, key: &Key, value: &Value, text: &str, wanted: &str) {
         let message = format!("`{text}` is not a value of `{}`: it has to be {wanted}", key.path());
         self.sink.report(
             Diagnostic::error("bunsui::settings::invalid_value", message)
-                .label(value.span, "")
-                .maybe_help(help.filter(|help| help.starts_with("did you"))),
+                .label(value.span, "has another form"),
         );
     }
 }

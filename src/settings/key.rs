@@ -89,6 +89,15 @@ pub(super) fn suggest(name: &str, known: &[&str]) -> String {
     }
 }
 
+/// The nearest of a setting's words, and all of them.
+pub(super) fn suggest_word(text: &str, words: &[&str]) -> String {
+    let all = format!("it is one of {}", quoted_list(words));
+    match nearest(text, words.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`? {}", all.replacen("it", "It", 1)),
+        None => all,
+    }
+}
+
 /// `` `a`, `b`, `c` ``
 pub(super) fn quoted_list(names: &[&str]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")

@@ -7,8 +7,10 @@ use super::key::{KEYS, quoted_list, suggest};
 use super::value::{Setting, absolute};
 use super::{BackendKind, Settings};
 use crate::diagnostic::{Diagnostic, Source};
+use crate::document::read_bounded;
 use figment::Figment;
 use serde_json::Value as Json;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -92,6 +94,9 @@ pub enum SettingsError {
         value: String,
         /// What it takes.
         wanted: String,
+        /// The nearest word that it takes.
+        #[help]
+        help: Option<String>,
     },
     /// The current folder's name is no Unicode text, or there is no current folder.
     #[error("the current folder cannot be used: {reason}")]
@@ -191,8 +196,9 @@ fn read_file(
     surroundings: &Surroundings,
     wrong: &mut Vec<(Arc<Source>, Vec<Diagnostic>)>,
 ) -> Result<FileSettings, SettingsError> {
-    let bytes =
-        std::fs::read(path).map_err(|cause| SettingsError::Unreadable { path: path.to_owned(), cause })?;
+    let bytes = File::open(path)
+        .and_then(read_bounded)
+        .map_err(|cause| SettingsError::Unreadable { path: path.to_owned(), cause })?;
     let directory = path.parent().unwrap_or(Path::new("/"));
     match file::read(&shown(path, surroundings), bytes, directory, owner) {
         Ok(settings) => Ok(settings),

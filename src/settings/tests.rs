@@ -233,7 +233,7 @@ state = ""
     case(&files, &[]).check_findings(&[
         "~/.config/bunsui/config.toml:1:2 unknown_key `env` is for a project's bunsui.toml / move the section to the bunsui.toml of the project it is about",
         "bunsui.toml:1:1 unknown_key unknown setting `backnd` / did you mean `backend`?",
-        "bunsui.toml:2:11 invalid_value `locl` is not a value of `backend`: it has to be one of `local`, `aws` / did you mean `local`?",
+        "bunsui.toml:2:11 invalid_value `locl` is not a value of `backend` / did you mean `local`? It is one of `local`, `aws`",
         "bunsui.toml:3:9 wrong_type `local` is an integer, but has to be a table / write it as a section: `[local]`",
         "bunsui.toml:5:11 wrong_type `aws.account` is an integer, but has to be a string / put it in quotes",
         "bunsui.toml:6:10 invalid_value `NO` is not a value of `aws.bucket`: it has to be a bucket's name: 3 to 63 lower-case letters, digits, `-`, `.` / -",
@@ -241,7 +241,7 @@ state = ""
         "bunsui.toml:9:15 wrong_type `plugins.paths` is an integer, but has to be a string / put it in quotes",
         "bunsui.toml:11:11 wrong_type `logs.collect` is a boolean, but has to be a string / -",
         "bunsui.toml:13:5 wrong_type `env.a` is an integer, but has to be a table / write it as a section: `[env.a]`",
-        "bunsui.toml:15:11 invalid_value `none` is not a value of `backend`: it has to be one of `local`, `aws` / -",
+        "bunsui.toml:15:11 invalid_value `none` is not a value of `backend` / it is one of `local`, `aws`",
         "bunsui.toml:16:1 unknown_key unknown setting `env` / known here: `backend`, `local`, `aws`, `plugins`, `logs`, `validate`",
         "bunsui.toml:18:1 unknown_key unknown setting `local.stat` / did you mean `state`?",
         "bunsui.toml:19:9 invalid_value `` is not a value of `local.state`: it has to be a path / -",
@@ -281,6 +281,9 @@ fn variables_have_to_be_settings_and_fit() {
     );
     case(&[], &[("BUNSUI_BACKEND", "amazon")])
         .check_error("`BUNSUI_BACKEND` is `amazon`, but has to be one of `local`, `aws` / -");
+    case(&[], &[("BUNSUI_BACKEND", "locl")]).check_error(
+        "`BUNSUI_BACKEND` is `locl`, but has to be one of `local`, `aws` / did you mean `local`?",
+    );
     case(&[], &[("BUNSUI_AWS__ACCOUNT", "12")])
         .check_error("`BUNSUI_AWS__ACCOUNT` is `12`, but has to be the twelve digits of an account / -");
     case(&[], &[("BUNSUI_VALIDATE__DENY", "bunsui::a, b")]).check_error(

@@ -54,6 +54,14 @@ fn a_plan_of_what_is_shipped() {
 }
 
 #[test]
+fn one_job_is_no_jobs() {
+    let scratch = scratch();
+    scratch.write("t.toml", pipeline(&given("only", "", "1")));
+    let plan = scratch.run("plan t.toml").expect_code(0);
+    assert!(plan.stdout.starts_with("pipeline t: 1 job\n"), "{}", plan.stdout);
+}
+
+#[test]
 fn compiling_twice_gives_the_same_bytes() {
     let scratch = shipped();
     for file in ["pipelines/etl.toml", "pipelines/failing.toml"] {

@@ -63,3 +63,16 @@ fn it_works_where_settings_are_wrong() {
     scratch.write("bunsui.toml", "nonsense = 1\n");
     scratch.run("explain settings::unknown_key").expect_code(0);
 }
+
+#[test]
+fn pages_are_data_too() {
+    let scratch = scratch();
+    let page = scratch.run("explain settings::wrong_type --output json").expect_code(0).json();
+    assert_eq!(page["code"], "bunsui::settings::wrong_type");
+    assert_eq!(page["summary"], "A setting has a value of another type than it takes");
+    assert!(page["text"].as_str().is_some_and(|text| text.contains("\n```toml\n")), "{page}");
+    let list = scratch.run("explain --output json").expect_code(0).json();
+    let pages = list["pages"].as_array().expect("a list");
+    assert!(pages.len() > 5 && pages.contains(&page), "{list}");
+    scratch.run("explain nothing --output json").expect_code(2);
+}

@@ -101,6 +101,41 @@ fn very_many_of_the_same() {
     check(many("#\r"), "bunsui::syntax::invalid_character");
 }
 
+/// Millions of mistakes: those of a beginning are found, and the rest is not read.
+#[test]
+fn mistakes_without_end() {
+    let many = |piece: &str| piece.repeat(8_000_000 / piece.len());
+    for (text, code) in [
+        (many("=\n"), "bunsui::syntax::invalid_key"),
+        (many("x\n"), "bunsui::syntax::missing_value"),
+        (many("[x\n"), "bunsui::syntax::unclosed_bracket"),
+        (many("x=[\n"), "bunsui::syntax::unclosed_bracket"),
+        (many("x='\n"), "bunsui::syntax::unclosed_string"),
+        (format!("x = [{}", many(",")), "bunsui::syntax::unexpected_text"),
+        (format!("x = {{{}}}", many("y=1,")), "bunsui::syntax::duplicate_key"),
+    ] {
+        check(text, code);
+    }
+    let file = |payload: &str| {
+        format!(
+            "[pipeline]\nname = \"p\"\n[jobs.a]\n[[jobs.a.operations]]\nname = \"x\"\ntype = \"free\"\npayload = \"{payload}\"\n"
+        )
+    };
+    check(file(&format!("{{% 1{} %}}", "+1".repeat(2_500_000))), "bunsui::reference::jsonata_too_long");
+    check(file(&format!("{{% [{}1] %}}", "$b,".repeat(200_000))), "bunsui::reference::unknown_variable");
+    check(file(&"${jobs.b}".repeat(200_000)), "bunsui::reference::unknown_job");
+    check(file(&"${b} ".repeat(200_000)), "bunsui::reference::unknown_root");
+}
+
+/// What is cut for its mistakes ends where a text may end: nothing is said of the cut.
+#[test]
+fn a_beginning_is_no_mistake() {
+    let text = format!("x = [\n{}\n]\ny = [{}]\n", "1 2,\n".repeat(300_000), "1,".repeat(300_000));
+    let found = read(text.as_bytes());
+    assert!(found.len() > 400, "{}", found.len());
+    assert!(found.iter().all(|finding| finding.code == "bunsui::syntax::unquoted_value"), "{found:?}");
+}
+
 #[test]
 fn nothing_at_all() {
     check("", "bunsui::pipeline::empty");

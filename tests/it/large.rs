@@ -80,5 +80,8 @@ fn a_hundred_mistakes_among_ten_thousand_jobs_are_all_found() {
             .iter()
             .all(|finding| finding.help.as_deref().is_some_and(|help| help.contains("did you mean `job-")))
     );
-    assert!(render_human(&source, &found, false, 100).ends_with("and 50 more\n\n"));
+    assert!(
+        render_human(&source, &found, false, 100)
+            .ends_with("and 50 more; `bunsui validate --format json` shows all of a pipeline file\n\n")
+    );
 }

@@ -46,6 +46,7 @@ mod settings;
 mod structure;
 mod terminal;
 mod trouble;
+mod unbounded;
 
 use bunsui_test_support::Scratch;
 

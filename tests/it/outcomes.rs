@@ -199,6 +199,25 @@ fn a_retry_tries_again_and_its_lines_say_which_try() {
 }
 
 #[test]
+fn tries_whose_arguments_fail_are_numbered_too() {
+    let scratch = scratch();
+    let retry = "retry = { max_attempts = 3, interval = \"1s\", backoff_rate = 1.0, jitter = \"none\", on = [\"States.ALL\"] }\n\
+                 environment = { X = \"{% $error('never') %}\" }";
+    scratch.write("t.toml", pipeline(&job("again", "", retry, "true")));
+    let finished = run_json(&scratch, "").expect_code(1);
+    let retries: Vec<_> = finished
+        .json_lines()
+        .iter()
+        .filter(|event| event["event"] == "operation_retrying")
+        .map(|event| event["try_number"].as_u64())
+        .collect();
+    assert_eq!(retries, [Some(1), Some(2)], "{}", finished.stdout);
+    assert_eq!(jobs(&finished)["again"]["failure"]["tries"], 3);
+    let shown = scratch.run("session show last");
+    assert!(shown.stdout.contains("after 3 tries"), "{}", shown.stdout);
+}
+
+#[test]
 fn a_wide_fan_out_comes_together() {
     let scratch = scratch();
     let mut text = given("start", "", "{ n = 1 }");

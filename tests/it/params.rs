@@ -161,8 +161,8 @@ fn all_that_is_wrong_with_values_is_said_at_once() {
     ");
 }
 
-/// The secret with what would be escaped in JSON, and on two lines.
-const SECRET: &str = "hunter2\"geheim\\x\nzweite-zeile";
+/// The secret with what would be escaped in JSON, everywhere or by those who write ASCII, and on two lines.
+const SECRET: &str = "hunter2\"geheim\\x\nzweite-zeile ü😀";
 const PIECES: [&str; 3] = ["hunter2", "geheim", "zweite-zeile"];
 
 #[track_caller]
@@ -217,8 +217,10 @@ fn careless() -> Scratch {
     scratch.write("t.toml", pipeline_with("[params]\ntoken = { type = \"string\", secret = true }", &text));
     scratch.write(
         "handlers.py",
-        "def returns(event, context):\n    print('the token is ' + event['token'])\n    print(event)\n    return event\n\
-         def raises(event, context):\n    raise ValueError('wrong token: ' + event['token'])\n\
+        "import json\n\
+         def returns(event, context):\n    print('the token is ' + event['token'])\n    print(event)\n    print(json.dumps(event))\n\
+         \x20   print(json.dumps(event['token'].splitlines()))\n    print(json.dumps(json.dumps(event)))\n    return event\n\
+         def raises(event, context):\n    raise ValueError('wrong token: ' + event['token'] + json.dumps(event))\n\
          def checks(event, context):\n    return len(event['token'])\n",
     );
     scratch.with_variable("BUNSUI_PARAM_TOKEN", SECRET)
@@ -229,7 +231,7 @@ fn a_secret_is_written_nowhere() {
     let scratch = careless();
     let json = run_json(&scratch, "").expect_code(1);
     // What is stored of an output is redacted; those who read the output get it as it is.
-    assert_eq!(output(&json, "reads"), SECRET.len());
+    assert_eq!(output(&json, "reads"), SECRET.chars().count());
     let human = scratch.run("run t.toml").expect_code(1);
     let shown = scratch.run("session show last").expect_code(0);
     let data = scratch.run("session show last --output json").expect_code(0);

@@ -160,6 +160,43 @@ fn log_lines_are_filtered() {
       × pipeline `t` has no job `b_b`
       help: did you mean `b-b`?
     ");
+    assert_snapshot!(scratch.run("logs last --job nope").snapshot(), @"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    bunsui::pipeline::no_such_job
+
+      × pipeline `t` has no job `nope`
+      help: its jobs: a, b-b
+    ");
+    assert_snapshot!(scratch.run("logs last --operation cal").snapshot(), @"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    bunsui::pipeline::no_such_operation
+
+      × pipeline `t` has no operation `cal`
+      help: did you mean `call`?
+    ");
+    assert_snapshot!(scratch.run("logs last --operation nope").snapshot(), @"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    bunsui::pipeline::no_such_operation
+
+      × pipeline `t` has no operation `nope`
+      help: operations here: `call`, `run`
+    ");
+    // What another job has is not this one's.
+    assert_snapshot!(scratch.run("logs last --job a --operation run").snapshot(), @"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    bunsui::pipeline::no_such_operation
+
+      × job `a` has no operation `run`
+      help: operations here: `call`
+    ");
     assert_snapshot!(scratch.run("logs last --level loud").snapshot(), @"
     exit code: 2
     ----- stdout -----

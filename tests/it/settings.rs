@@ -68,6 +68,50 @@ fn findings_point_at_the_file() {
 }
 
 #[test]
+fn a_word_that_is_none_is_answered_with_those_there_are() {
+    let scratch = scratch();
+    scratch
+        .write("bunsui.toml", "backend = \"cloud\"\n[logs]\ncollect = \"fail\"\n[aws]\naccount = \"12\"\n");
+    assert_snapshot!(scratch.run("config show").snapshot(), @r#"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    bunsui::settings::invalid_value
+
+      × `cloud` is not a value of `backend`
+       ╭─[bunsui.toml:1:11]
+     1 │ backend = "cloud"
+       ·           ───┬───
+       ·              ╰── not one of its words
+     2 │ [logs]
+       ╰────
+      help: it is one of `local`, `aws`
+
+    bunsui::settings::invalid_value
+
+      × `fail` is not a value of `logs.collect`
+       ╭─[bunsui.toml:3:11]
+     2 │ [logs]
+     3 │ collect = "fail"
+       ·           ───┬──
+       ·              ╰── not one of its words
+     4 │ [aws]
+       ╰────
+      help: did you mean `failed`? It is one of `failed`, `all`, `none`
+
+    bunsui::settings::invalid_value
+
+      × `12` is not a value of `aws.account`: it has to be the twelve digits of an account
+       ╭─[bunsui.toml:5:11]
+     4 │ [aws]
+     5 │ account = "12"
+       ·           ──┬─
+       ·             ╰── has another form
+       ╰────
+    "#);
+}
+
+#[test]
 fn a_syntax_error_is_found_and_other_commands_stop_too() {
     let scratch = scratch();
     scratch.write("bunsui.toml", "backend = \n");

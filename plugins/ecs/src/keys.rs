@@ -21,6 +21,7 @@ pub(crate) struct Keys {
     #[schemars(length(min = 1))]
     container: String,
     /// Environment variables of the container; numbers and booleans become text
+    #[schemars(extend("propertyNames" = variable_name()))]
     environment: Option<BTreeMap<String, Scalar>>,
     /// Command of the container
     command: Option<Vec<String>>,
@@ -134,7 +135,17 @@ struct Local {
     /// What the operation gives here, without doing anything
     result: Option<Json>,
     /// More environment variables, only here
+    #[schemars(extend("propertyNames" = variable_name()))]
     environment: Option<BTreeMap<String, Scalar>>,
+}
+
+/// No process can have a variable of another name.
+fn variable_name() -> Json {
+    json!({
+        "pattern": r"^[^=\x00]+$",
+        "x-bunsui-message": "`{}` cannot be the name of an environment variable",
+        "x-bunsui-help": "a name is not empty, and holds neither `=` nor the character NUL"
+    })
 }
 
 /// What a result that is given makes useless.
@@ -170,6 +181,16 @@ mod tests {
         check(json!({"result": false, "environment": {"BUNSUI_OUTPUT": "x"}}), true);
         check(json!({"result": true, "environment": {"OTHER": "x"}}), true);
         check(json!({"result": true, "environment": {"BUNSUI_OUTPUT": "x"}}), false);
+    }
+
+    #[test]
+    fn a_variable_has_a_name_that_a_process_can_have() {
+        for (name, is_accepted) in
+            [("A", true), ("a.b-c d", true), ("", false), ("A=B", false), ("A\0", false)]
+        {
+            check(json!({"environment": {name: "x"}}), is_accepted);
+            check(json!({"local": {"command": ["true"], "environment": {name: "x"}}}), is_accepted);
+        }
     }
 
     #[test]

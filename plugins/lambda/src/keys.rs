@@ -65,7 +65,17 @@ struct Local {
     /// What the function gives here, without being there
     result: Option<Json>,
     /// Environment variables of the function, only here
+    #[schemars(extend("propertyNames" = variable_name()))]
     environment: Option<BTreeMap<String, Scalar>>,
+}
+
+/// No process can have a variable of another name.
+fn variable_name() -> Json {
+    json!({
+        "pattern": r"^[^=\x00]+$",
+        "x-bunsui-message": "`{}` cannot be the name of an environment variable",
+        "x-bunsui-help": "a name is not empty, and holds neither `=` nor the character NUL"
+    })
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -113,6 +123,9 @@ mod tests {
         check(json!({"local": {"result": null}}), true);
         check(json!({"local": {"handler": "a/b.py:main", "environment": {}}}), true);
         check(json!({"local": {"handler": "a.mjs:x.y"}}), true);
+        for name in ["", "A=B", "A\0"] {
+            check(json!({"local": {"handler": "a.py:f", "environment": {name: "x"}}}), false);
+        }
         check(json!({"local": {"bootstrap": "b", "handler": "a.py:x"}}), false);
         for handler in ["", "a.py", "a.rb:main", "a.py:", ":main", ".py:main"] {
             check(json!({"local": {"handler": handler}}), false);

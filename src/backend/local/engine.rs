@@ -141,8 +141,16 @@ struct Execution {
 /// What is known of a state's tries.
 #[derive(Debug, Default, Clone)]
 struct Try {
-    number: u32,
+    /// How many failed so that another followed. A try need not have started its task to fail: its `Arguments` may.
+    retried: u32,
     failed: Option<(String, String)>,
+}
+
+impl Try {
+    /// The one under way, or the last one; from 1.
+    fn number(&self) -> u32 {
+        self.retried + 1
+    }
 }
 
 impl Execution {
@@ -194,8 +202,7 @@ impl Execution {
         let mut record = explained(&self.pipeline, &self.plugins, &self.start, index, (error, cause)).await;
         if let Some(index) = index {
             record.log_lines = lock(&self.logs).get(&index).map(LogWriter::last_lines).unwrap_or_default();
-            record.tries =
-                state.and_then(|state| lock(&self.tries).get(&state).map(|tried| tried.number)).unwrap_or(1);
+            record.tries = state.map_or(1, |state| self.try_number(&state));
         }
         record
     }
@@ -254,18 +261,19 @@ impl Execution {
         Some(self.operation(*index).name.to_string())
     }
 
+    fn try_number(&self, state: &str) -> u32 {
+        lock(&self.tries).get(state).map_or(1, Try::number)
+    }
+
     /// A try that failed is told when it is known whether another follows.
     fn flush_failures(&self) {
-        let failed: Vec<(String, Try)> = lock(&self.tries)
+        let failed: Vec<(String, u32, (String, String))> = lock(&self.tries)
             .iter_mut()
-            .filter(|(_, tried)| tried.failed.is_some())
-            .map(|(state, tried)| {
-                (state.clone(), std::mem::replace(tried, Try { number: tried.number, failed: None }))
-            })
+            .filter_map(|(state, tried)| Some((state.clone(), tried.number(), tried.failed.take()?)))
             .collect();
-        for (state, tried) in failed {
-            if let (Some(operation), Some((error, cause))) = (self.operation_of(&state), tried.failed) {
-                self.update(OperationUpdate::Failed { operation, try_number: tried.number, error, cause });
+        for (state, try_number, (error, cause)) in failed {
+            if let Some(operation) = self.operation_of(&state) {
+                self.update(OperationUpdate::Failed { operation, try_number, error, cause });
             }
         }
     }
@@ -317,20 +325,15 @@ impl Observer for Execution {
         let Some(state) = &event.state else { return };
         let text = |key: &str| event.details.get(key).and_then(Json::as_str).unwrap_or_default().to_owned();
         match event.kind {
+            // In a Map the state may have been there before.
+            "TaskStateEntered" => lock(&self.tries).entry(state.clone()).or_default().retried = 0,
             "TaskStarted" => {
                 let Some(operation) = self.operation_of(state) else { return };
-                let try_number = {
-                    let mut tries = lock(&self.tries);
-                    let tried = tries.entry(state.clone()).or_default();
-                    tried.number += 1;
-                    tried.number
-                };
-                self.update(OperationUpdate::Started { operation, try_number });
+                self.update(OperationUpdate::Started { operation, try_number: self.try_number(state) });
             }
             "TaskSucceeded" => {
                 let Some(operation) = self.operation_of(state) else { return };
-                let try_number = lock(&self.tries).get(state).map_or(1, |tried| tried.number);
-                self.update(OperationUpdate::Succeeded { operation, try_number });
+                self.update(OperationUpdate::Succeeded { operation, try_number: self.try_number(state) });
             }
             "TaskFailed" | "TaskTimedOut" => {
                 let failed = Some((text("error"), text("cause")));
@@ -341,14 +344,9 @@ impl Observer for Execution {
         }
     }
 
-    fn retry_scheduled(&self, state: &str, _try_number: u32, delay: Duration, failure: &TaskFailure) {
+    fn retry_scheduled(&self, state: &str, try_number: u32, delay: Duration, failure: &TaskFailure) {
         let Some(operation) = self.operation_of(state) else { return };
-        let try_number = {
-            let mut tries = lock(&self.tries);
-            let tried = tries.entry(state.to_owned()).or_default();
-            tried.failed = None;
-            tried.number
-        };
+        lock(&self.tries).insert(state.to_owned(), Try { retried: try_number, failed: None });
         self.update(OperationUpdate::Retrying {
             operation,
             try_number,

@@ -44,7 +44,7 @@ fn references_are_found_where_they_stand() {
         "$jobs.x.rows[year = $params.year].n",
         &[("$jobs.x.rows", "${jobs.x.rows}"), ("$params.year", "${params.year}")],
     );
-    refers("$states.input.x & $other", &[]);
+    refers("$states.input.x & $uuid()", &[]);
 }
 
 #[test]
@@ -138,6 +138,72 @@ fn given_names_cannot_be_set() {
 }
 
 #[test]
+fn names_that_nothing_gives_are_refused() {
+    refused("'x' & $parms.year", &["there is no variable `$parms` @ $parms"]);
+    refused(
+        "$uppercas('a') & $gone",
+        &["there is no function `$uppercas` @ $uppercas", "there is no variable `$gone` @ $gone"],
+    );
+    refused("'a' ~> $uppercas", &["there is no function `$uppercas` @ $uppercas"]);
+    refused("'a' ~> $uppercas()", &["there is no function `$uppercas` @ $uppercas"]);
+    refused("$map([1], $doubel)", &["there is no variable `$doubel` @ $doubel"]);
+    refused(
+        "$params.rows[n = $m]^($k).{'a': $b}",
+        &[
+            "there is no variable `$m` @ $m",
+            "there is no variable `$k` @ $k",
+            "there is no variable `$b` @ $b",
+        ],
+    );
+    refused("a.$total()", &["there is no function `$total` @ $total"]);
+    refused("($x := 1; $y)", &["there is no variable `$y` @ $y"]);
+    refused(
+        "$eval('1')",
+        &["the function `$eval` is not in JSONata as Step Functions has it (2.0.6) @ $eval"],
+    );
+}
+
+#[test]
+fn names_that_are_given_or_bound_are_known() {
+    refers("$ & $$.a & $string($states.input) & $now() & $millis()", &[]);
+    refers("($x := 1; $f := function($y) { $y + $x }; $f(2))", &[]);
+    refers("($f := function($n)<n:n> { $n <= 1 ? 1 : $n * $f($n - 1) }; [1, 2].$f($))", &[]);
+    refers("λ($x, $y){ $x + $y }(1, 2)", &[]);
+    refers("rows@$v.cells#$i.($v.x + $i)", &[]);
+    refers("rows#$i[$i > 0]#$k.{ 'k': $k }", &[]);
+    refers("$map([1, 2], $string) ~> $join(',')", &[]);
+    refers("($upper := $uppercase(?); 'a' ~> $upper)", &[]);
+    refers("$partition([1], 1) & $range(1, 2, 1) & $hash('a', 'MD5') & $random() & $parse('1')", &[]);
+    refers("'$gone' & /* $gone */ `$gone` & $match('a', /$gone/)", &[]);
+}
+
+/// Of each given function the engine knows that it is one; `$clone` is known to Step Functions alone.
+#[test]
+fn functions_that_are_given_exist() {
+    for name in names::FUNCTIONS.iter().filter(|name| **name != "clone") {
+        let text = format!("{{% [$type(${name}) = 'function'] %}}");
+        let found = super::super::evaluate(&serde_json::json!(text), &[]);
+        assert_eq!(found, Ok(serde_json::json!([true])), "{name}");
+    }
+}
+
+#[test]
+fn the_nearest_name_is_offered() {
+    for (source, near) in [
+        ("$parms.year", "`$params`"),
+        ("$uppercas('a')", "`$uppercase`"),
+        ("($total := 1; $totl)", "`$total`"),
+        ("$map([1], $strng)", "`$string`"),
+    ] {
+        let (value, file) = parse_value(&format!("\"{{% {source} %}}\""));
+        let mut sink = Sink::new();
+        super::super::parse_template(&value, &file, &mut sink);
+        let help = sink.into_sorted().remove(0).help.unwrap();
+        assert!(help.contains(near), "{help}");
+    }
+}
+
+#[test]
 fn a_hyphen_in_a_name_earns_a_warning() {
     for (source, place) in [
         ("$jobs.a-b", "a-b"),
@@ -162,7 +228,7 @@ fn a_hyphen_in_a_name_earns_a_warning() {
             "this JSONata does not parse: the literal value 2 cannot be used as a step within a path expression @ x",
         ],
     );
-    for source in ["$jobs.a - $jobs.b", "$jobs.a -1", "$jobs.`a`-b", "$x.a-b", "$jobs.a[0]-b"] {
+    for source in ["$jobs.a - $jobs.b", "$jobs.a -1", "$jobs.`a`-b", "$states.a-b", "$jobs.a[0]-b"] {
         let (_, found) = parse_literal(&format!("'{{% {source} %}}'"));
         assert_eq!(found, Vec::<String>::new(), "{source}");
     }

@@ -1,6 +1,7 @@
 //! Reading the host's own keys: each reader reports what is wrong with a key and gives its value if nothing is.
 
 use crate::diagnostic::{Diagnostic, Sink, Span, nearest};
+pub(super) use crate::diagnostic::{known_names, name_list as list};
 use crate::document::{Table, Value, ValueKind};
 use crate::pipeline::{Id, parse_duration};
 use std::num::NonZeroU32;
@@ -67,30 +68,6 @@ fn home_of(key: &str, known: &[&str]) -> Option<&'static str> {
     ];
     let home = levels.iter().find(|(keys, _)| keys.contains(&key));
     home.filter(|_| !known.contains(&key)).map(|(_, home)| *home)
-}
-
-/// `a`, `b` and `c`; a long list is cut.
-pub(super) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
-    const SHOWN: usize = 12;
-    let names: Vec<&str> = names.into_iter().collect();
-    let mut text = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    if names.len() > SHOWN {
-        text.push_str(&format!(" and {} more", names.len() - SHOWN));
-    }
-    text
-}
-
-/// What is said of a name that nothing has: the nearest one, else what there is.
-pub(super) fn known_names<'a>(
-    name: &str,
-    kind: &str,
-    names: impl Iterator<Item = &'a str> + Clone,
-) -> String {
-    match nearest(name, names.clone()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None if names.clone().next().is_none() => format!("there are no {kind} here"),
-        None => format!("{kind} here: {}", list(names)),
-    }
 }
 
 pub(super) fn missing_key(place: Place<'_, '_>, key: &str, help: impl Into<String>) -> Diagnostic {

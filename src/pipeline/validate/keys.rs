@@ -8,7 +8,7 @@ use super::json;
 use super::schema::TypeSchema;
 use crate::diagnostic::{Diagnostic, Sink, Source, Span};
 use crate::document::{Entries, Entry, Table, Value, ValueKind};
-use crate::expression::{Template, parse_template};
+use crate::expression::{Template, parse_readable, parse_template};
 use serde_json::{Map, Value as Json};
 
 /// Keys of a type with everything that is known of them.
@@ -25,7 +25,7 @@ pub(super) struct Key<'d> {
     pub(super) entry: &'d Entry,
     /// None where its text could not be read, which is reported.
     pub(super) template: Option<Template>,
-    /// Then its strings that could be read.
+    /// Then its strings, as far as they could be read.
     pub(super) leaves: Vec<Template>,
     /// Whether it comes from `[defaults.<type>]`, where it is judged once for all operations.
     pub(super) is_default: bool,
@@ -67,7 +67,8 @@ pub(super) fn read<'d>(
     Keys { entries, header }
 }
 
-/// The template of a value. Where one of its strings cannot be read, which is reported, those of the others.
+/// The template of a value. Where one of its strings cannot be read as a whole, which is reported, those of the others and
+/// what of that one can be read.
 pub(super) fn parse<'v>(
     value: &'v Value,
     source: &Source,
@@ -87,8 +88,7 @@ fn collect_leaves<'v>(value: &'v Value, source: &Source, leaves: &mut Vec<(Templ
         ValueKind::Table(table) => {
             table.entries.values().for_each(|entry| collect_leaves(&entry.value, source, leaves));
         }
-        // What is wrong with a string was reported with the whole.
-        _ => leaves.extend(parse_template(value, source, &mut Sink::new()).map(|template| (template, value))),
+        _ => leaves.extend(parse_readable(value, source).map(|template| (template, value))),
     }
 }
 

@@ -110,6 +110,9 @@ impl Checker<'_, '_> {
             return;
         }
         for reference in template.references() {
+            if self.sink.is_full() {
+                return;
+            }
             match reference.root {
                 Root::Params => self.param(reference, site),
                 Root::Jobs => self.upstream(reference),

@@ -78,6 +78,9 @@ impl<'c> Judge<'_, '_, 'c> {
             return;
         }
         let way = rule::way(self.subject.schema, error.evaluation_path().as_str());
+        if let Kind::PropertyNames { error } = error.kind() {
+            return self.refused_name(path, &way, error.instance().as_str().unwrap_or_default());
+        }
         if let Some(said) = rule::said(&way, "x-bunsui-message") {
             return self.authors_words(&path, said, rule::said(&way, "x-bunsui-help"), error);
         }
@@ -123,6 +126,31 @@ impl<'c> Judge<'_, '_, 'c> {
         if self.found.iter().all(|(other, _)| *other != finding) {
             self.push(finding);
         }
+    }
+
+    /// A key of a table that may have any, but not of every name.
+    fn refused_name(&mut self, mut path: Vec<String>, way: &[Level<'c>], key: &str) {
+        let table = self.whole(&path);
+        let quoted = match key {
+            "" => "\"\"".to_owned(),
+            // What is refused may well be what cannot be printed.
+            key => key
+                .chars()
+                .map(|c| if c.is_control() { c.escape_default().to_string() } else { c.into() })
+                .collect(),
+        };
+        let words = |annotation: &str| {
+            let said = rule::said(way, annotation)?;
+            Some(filled(said.text, |inner| inner.is_empty().then(|| quoted.clone())))
+        };
+        let message =
+            words("x-bunsui-message").unwrap_or_else(|| format!("`{quoted}` may not be a key of {table}"));
+        path.push(key.to_owned());
+        let located = self.subject.keys.locate(&path);
+        let span = located.key_span.unwrap_or(located.span);
+        self.push(
+            Diagnostic::error(INVALID, message).label(span, "refused").maybe_help(words("x-bunsui-help")),
+        );
     }
 
     fn filled(&self, path: &[String], said: Said<'_>) -> String {

@@ -216,6 +216,11 @@ fn mermaid_has_every_job_and_edge() {
 }
 
 #[test]
+fn control_characters_are_shown_in_dot() {
+    assert_eq!(quote_dot("a\u{1b}[31m\u{7f}\u{9b}\tb\r\n"), "\"a\\\\u{1b}[31m\\\\u{7f}\\\\u{9b}\tb\\n\"");
+}
+
+#[test]
 fn dot_quotes_what_it_must() {
     assert_eq!(
         dot(&pipeline("a-b; node! < a-b")),
