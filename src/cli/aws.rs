@@ -10,7 +10,7 @@ use crate::session::DeploymentRecord;
 use std::sync::Arc;
 
 #[cfg(feature = "aws")]
-pub(super) use connected::{deployed, engine, stores};
+pub(super) use connected::{deployed, engine, findings, stores};
 
 /// This executable was built without AWS.
 #[cfg(not(feature = "aws"))]
@@ -33,12 +33,20 @@ pub(super) async fn engine(
 #[cfg(not(feature = "aws"))]
 pub(super) async fn deployed(
     _plan: &Plan,
+    _plugins: &Plugins,
     _wanted: DeploymentRecord,
     _mode: DeployMode,
     _stores: &Stores,
     _context: &Context,
 ) -> Result<DeploymentRecord, Failure> {
     Err(Failure::bad_input(super::load::NoAwsBackend))
+}
+
+/// This executable was built without AWS.
+#[cfg(not(feature = "aws"))]
+pub(super) async fn findings(_context: &Context) -> Vec<super::doctor::Finding> {
+    let help = "build bunsui with its default features";
+    vec![super::doctor::Finding::wrong("AWS", "this bunsui was built without it", help)]
 }
 
 /// What to do where a file is not what is deployed.
@@ -53,6 +61,7 @@ pub(super) enum DeployMode {
 }
 
 /// The file is not what is deployed.
+#[cfg(feature = "aws")]
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[error("{what}")]
 #[diagnostic(
@@ -65,15 +74,17 @@ struct NotDeployed {
 }
 
 #[cfg(feature = "aws")]
-mod connected {
+pub(super) mod connected {
     use super::{
         Arc, Context, DeployMode, DeploymentRecord, Engine, Failure, NotDeployed, Pipeline, Plan, Plugins,
         Stores,
     };
     use crate::backend::aws::{
-        AwsError, Change, Connection, ConnectionOptions, Deployer, DynamoStore, S3Objects, StepFunctions,
+        AwsError, Change, Connection, ConnectionOptions, Deployer, DynamoStore, Looked, S3Objects,
+        StepFunctions,
     };
-    use crate::pipeline::parse_duration;
+    use crate::cli::doctor::Finding;
+    use crate::pipeline::{AccountPlace, PermissionsRequest, parse_duration};
     use std::time::Duration;
 
     /// How long sessions are kept where the settings do not say it.
@@ -122,6 +133,7 @@ mod connected {
     /// The latest deployment, if it is of this very file and these definitions; else what `mode` says.
     pub(in crate::cli) async fn deployed(
         plan: &Plan,
+        plugins: &Plugins,
         wanted: DeploymentRecord,
         mode: DeployMode,
         stores: &Stores,
@@ -145,8 +157,8 @@ mod connected {
             };
             return Err(Failure::bad_input(NotDeployed { what, file: wanted.file }));
         }
-        let role = connection.execution_role().map_err(failure)?;
-        let difference = Deployer::difference(&wanted, latest.as_ref(), role);
+        let role = role(plan, plugins, mode, &deployer, &connection, context).await?;
+        let difference = Deployer::difference(&wanted, latest.as_ref(), &role);
         let changes = difference.iter().filter(|(_, change)| *change != Change::Same).count();
         if let Some(latest) = latest.as_ref().filter(|latest| changes == 0 && latest.text == wanted.text) {
             console.talk(format!("pipeline {name} is deployed as it is: version {}", latest.version));
@@ -177,7 +189,7 @@ mod connected {
                 (&plan.pipeline, &plan.machines),
                 wanted,
                 latest.as_ref(),
-                role,
+                &role,
                 &*stores.objects,
                 &mut told,
             )
@@ -187,12 +199,82 @@ mod connected {
         Ok(deployed)
     }
 
+    /// The role that is set, or that of the pipeline's own stack, which is brought up to date; what changes is said first.
+    async fn role(
+        plan: &Plan,
+        plugins: &Plugins,
+        mode: DeployMode,
+        deployer: &Deployer,
+        connection: &Connection,
+        context: &Context,
+    ) -> Result<String, Failure> {
+        if let Some(role) = connection.execution_role() {
+            return Ok(role.to_owned());
+        }
+        let name = plan.pipeline.name.as_str();
+        let place = AccountPlace {
+            region: connection.region().to_owned(),
+            account: connection.account().to_owned(),
+            bucket: connection.bucket().map_err(failure)?.to_owned(),
+        };
+        let requests: Vec<PermissionsRequest> = plan
+            .pipeline
+            .jobs
+            .values()
+            .zip(&plan.machines)
+            .flat_map(|(job, machine)| job.operations.iter().zip(&machine.keys).map(move |one| (job, one)))
+            .map(|(job, (operation, keys))| PermissionsRequest {
+                kind: operation.kind.clone(),
+                job: job.id.to_string(),
+                operation: operation.name.to_string(),
+                keys: keys.clone(),
+            })
+            .collect();
+        let statements = plugins.permissions(&requests, &place).map_err(Failure::surroundings)?;
+        let prepared = deployer.prepare_role(name, &statements).await.map_err(failure)?;
+        for change in &prepared.changes {
+            let action = change.action.to_lowercase();
+            context
+                .console
+                .talk(format!("  {action}  {} of the pipeline's role ({})", change.resource, change.kind));
+        }
+        if mode == DeployMode::DryRun {
+            deployer.discard(prepared).await.map_err(failure)?;
+            return Ok(deployer.role(name).await.map_err(failure)?.unwrap_or_default());
+        }
+        deployer.make_role(prepared).await.map_err(failure)
+    }
+
+    /// What `doctor` looks at.
+    pub(in crate::cli) async fn findings(context: &Context) -> Vec<Finding> {
+        let options = ConnectionOptions {
+            settings: context.settings.aws.clone(),
+            profile: context.profile.clone(),
+            keys: None,
+        };
+        let connection = match Connection::open(&options).await {
+            Ok(connection) => connection,
+            Err(error) => return vec![Finding::error("credentials", &error)],
+        };
+        let whose = format!("of account {}, in {}", connection.account(), connection.region());
+        let mut findings = vec![Finding::well("credentials", whose)];
+        findings.extend(connection.look().await.into_iter().map(|Looked { what, found }| match found {
+            Ok(found) => Finding::well(what, found),
+            Err(AwsError::NotFound { message, .. }) => {
+                Finding::wrong(what, message, "to make what is not there: bunsui infra deploy")
+            }
+            Err(error) => Finding::error(what, &error),
+        }));
+        findings
+    }
+
     /// Settings that are missing or of another account are the user's to mend; all else are the surroundings.
     pub(in crate::cli) fn failure(error: AwsError) -> Failure {
         match error {
-            AwsError::NoRegion | AwsError::NoBucket | AwsError::NoRole | AwsError::OtherAccount { .. } => {
-                Failure::bad_input(error)
-            }
+            AwsError::NoRegion
+            | AwsError::NoBucket
+            | AwsError::PolicyTooLarge { .. }
+            | AwsError::OtherAccount { .. } => Failure::bad_input(error),
             error => Failure::surroundings(error),
         }
     }

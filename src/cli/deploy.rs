@@ -32,7 +32,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Outcome {
     let mode = if args.dry_run { DeployMode::DryRun } else { DeployMode::Deploy };
     block_on(async {
         let stores = make_store(context).await?;
-        deployed(&plan, wanted, mode, &stores, context).await?;
+        deployed(&plan, &loaded.plugins, wanted, mode, &stores, context).await?;
         Ok::<_, Failure>(Exit::Done)
     })?
 }

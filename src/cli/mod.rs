@@ -12,11 +12,14 @@ mod console;
 mod control;
 mod deploy;
 mod detach;
+mod doctor;
 mod drive;
 mod execute;
 mod explain;
 mod failure;
 mod graph;
+#[cfg(feature = "aws")]
+mod infra;
 mod init;
 mod load;
 mod logs;
@@ -87,6 +90,12 @@ enum Command {
     Execute(execute::Args),
     /// Make or update the state machines of a pipeline on AWS
     Deploy(deploy::Args),
+    /// Whether everything is there that runs need
+    Doctor(doctor::Args),
+    /// What bunsui needs on AWS: tables, bucket, policies
+    #[cfg(feature = "aws")]
+    #[command(subcommand)]
+    Infra(infra::Command),
     /// Draw the graph of jobs
     Graph(graph::Args),
     /// What has run
@@ -212,6 +221,9 @@ fn dispatch(command: Command, context: &Context) -> Outcome {
         Command::Compile(args) => compile::run(&args, context),
         Command::Execute(args) => execute::run(&args, context),
         Command::Deploy(args) => deploy::run(&args, context),
+        Command::Doctor(args) => doctor::run(&args, context),
+        #[cfg(feature = "aws")]
+        Command::Infra(command) => infra::run(&command, context),
         Command::Graph(args) => graph::run(&args, context),
         Command::Session(command) => session::run(&command, context),
         Command::Logs(args) => logs::run(&args, context),

@@ -100,7 +100,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Outcome {
             deployment_record(&plan, &loaded.file, plugin_names(&loaded.plugins), Timestamp::now());
         if context.settings.backend == BackendKind::Aws {
             let mode = if args.deploy { DeployMode::Deploy } else { DeployMode::Refuse };
-            deployment = deployed(&plan, deployment, mode, &store, context).await?;
+            deployment = deployed(&plan, &loaded.plugins, deployment, mode, &store, context).await?;
         }
         let used = used_plugins(&plan.pipeline, &loaded.plugins);
         keep_plugins(&used, context);

@@ -89,6 +89,41 @@ pub struct Fragment {
     pub states: serde_json::Map<String, Json>,
 }
 
+/// Where an operation's permissions are for.
+#[derive(Debug, Clone)]
+pub struct PermissionsRequest {
+    /// The operation type.
+    pub kind: String,
+    /// The job.
+    pub job: String,
+    /// The operation's name.
+    pub operation: String,
+    /// Its keys, as of [`FragmentRequest`].
+    pub keys: Json,
+}
+
+/// The account that permissions are for.
+#[derive(Debug, Clone)]
+pub struct AccountPlace {
+    /// The region.
+    pub region: String,
+    /// Twelve digits.
+    pub account: String,
+    /// Of outputs.
+    pub bucket: String,
+}
+
+/// What a state machine's role has to allow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// `lambda:InvokeFunction`
+    pub actions: Vec<String>,
+    /// ARNs.
+    pub resources: Vec<String>,
+    /// An IAM condition block.
+    pub condition: Option<Json>,
+}
+
 /// A plugin could not answer.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[error("plugin `{plugin}` could not {what} operation `{operation}`: {message}")]

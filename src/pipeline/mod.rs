@@ -12,7 +12,8 @@ mod param;
 mod validate;
 
 pub use catalogue::{
-    CatalogueError, CheckRequest, Finding, Fragment, FragmentRequest, OperationCatalogue, OperationType,
+    AccountPlace, CatalogueError, CheckRequest, Finding, Fragment, FragmentRequest, OperationCatalogue,
+    OperationType, PermissionsRequest, Statement,
 };
 pub use duration::{format_duration, parse_duration};
 pub use graph::Graph;

@@ -7,7 +7,8 @@ use super::hosted::{Asked, Plugin, body, explain_own, failure};
 use super::library::DeclaredType;
 use crate::diagnostic::Severity;
 use crate::pipeline::{
-    CatalogueError, CheckRequest, Finding, Fragment, FragmentRequest, OperationCatalogue, OperationType,
+    AccountPlace, CatalogueError, CheckRequest, Finding, Fragment, FragmentRequest, OperationCatalogue,
+    OperationType, PermissionsRequest, Statement,
 };
 use crate::settings::Settings;
 use crate::state_machine::TaskFailure;
@@ -265,6 +266,33 @@ struct StatesBody<'a> {
     keys: &'a Json,
 }
 
+#[derive(Serialize)]
+struct PermissionsBody<'a> {
+    job: &'a str,
+    operation: &'a str,
+    keys: &'a Json,
+    partition: &'static str,
+    region: &'a str,
+    account: &'a str,
+    bucket: &'a str,
+}
+
+#[derive(Deserialize)]
+struct StatementBody {
+    actions: Vec<String>,
+    resources: Vec<String>,
+    condition: Option<Json>,
+}
+
+/// `aws-cn`, `aws-us-gov`, `aws`.
+fn partition(region: &str) -> &'static str {
+    match region.split('-').collect::<Vec<_>>()[..] {
+        ["cn", ..] => "aws-cn",
+        ["us", "gov", ..] => "aws-us-gov",
+        _ => "aws",
+    }
+}
+
 #[derive(Deserialize)]
 struct ExplanationBody {
     summary: String,
@@ -387,6 +415,35 @@ impl OperationCatalogue for Plugins {
 }
 
 impl Plugins {
+    /// What the state machines' role has to allow, for all of these operations.
+    pub fn permissions(
+        &self,
+        requests: &[PermissionsRequest],
+        place: &AccountPlace,
+    ) -> Result<Vec<Statement>, CatalogueError> {
+        let AccountPlace { region, account, bucket } = place;
+        let name = |request: &PermissionsRequest| format!("{}.{}", request.job, request.operation);
+        let replies = self.ask(
+            "name the permissions of",
+            requests.iter().map(|request| {
+                let PermissionsRequest { kind, job, operation, keys } = request;
+                let partition = partition(region);
+                let asked = PermissionsBody { job, operation, keys, partition, region, account, bucket };
+                (kind.as_str(), name(request), body("permissions", kind, &asked))
+            }),
+        )?;
+        let mut statements = Vec::new();
+        for (request, reply) in requests.iter().zip(replies) {
+            let found: Vec<StatementBody> = serde_json::from_str(reply.get()).map_err(|error| {
+                self.not_understood("name the permissions of", &request.kind, &name(request), &error)
+            })?;
+            statements.extend(found.into_iter().map(|StatementBody { actions, resources, condition }| {
+                Statement { actions, resources, condition }
+            }));
+        }
+        Ok(statements)
+    }
+
     fn not_understood(
         &self,
         what: &'static str,

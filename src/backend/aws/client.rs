@@ -72,9 +72,9 @@ impl Connection {
         &self.settings.prefix
     }
 
-    /// The role of `[aws] execution_role`.
-    pub fn execution_role(&self) -> Result<&str, AwsError> {
-        self.settings.execution_role.as_deref().ok_or(AwsError::NoRole)
+    /// The role of `[aws] execution_role`; none: `deploy` makes one for each pipeline.
+    pub fn execution_role(&self) -> Option<&str> {
+        self.settings.execution_role.as_deref()
     }
 
     /// The bucket of `[aws] bucket`.
@@ -84,6 +84,10 @@ impl Connection {
 
     pub(super) fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
         aws_sdk_dynamodb::Client::new(&self.config)
+    }
+
+    pub(super) fn cloudformation(&self) -> aws_sdk_cloudformation::Client {
+        aws_sdk_cloudformation::Client::new(&self.config)
     }
 
     pub(super) fn step_functions(&self) -> aws_sdk_sfn::Client {

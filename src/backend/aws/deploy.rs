@@ -6,7 +6,9 @@
 use super::client::Connection;
 use super::error::{AwsError, Call, classify};
 use super::limiter::Limiter;
-use crate::pipeline::Pipeline;
+use super::role;
+use super::stacks::{Prepared, Stacks};
+use crate::pipeline::{Pipeline, Statement};
 use crate::runner::port::{ObjectStore, StoreError, deployment_key};
 use crate::session::DeploymentRecord;
 use crate::state_machine::StateMachine;
@@ -41,6 +43,7 @@ impl fmt::Display for Change {
 pub struct Deployer {
     machines: aws_sdk_sfn::Client,
     tables: aws_sdk_dynamodb::Client,
+    stacks: Stacks,
     limiter: Limiter,
     account: String,
     region: String,
@@ -56,6 +59,7 @@ impl Deployer {
         Self {
             machines: connection.step_functions(),
             tables: connection.dynamodb(),
+            stacks: Stacks::new(connection),
             limiter: Limiter::new(connection.region()),
             account: connection.account().to_owned(),
             region: connection.region().to_owned(),
@@ -97,6 +101,31 @@ impl Deployer {
             .map_err(|error| classify(error, &call))?;
         let version = found.items().first().and_then(|item| item.get("version")?.as_n().ok()?.parse().ok());
         Ok(version)
+    }
+
+    /// The stack of a pipeline's execution role, with what would change in it.
+    pub async fn prepare_role(&self, pipeline: &str, statements: &[Statement]) -> Result<Prepared, AwsError> {
+        let policies = self.stacks.state(&format!("{}policies", self.prefix)).await?;
+        let boundary = policies.as_ref().and_then(|state| state.outputs.get("BoundaryArn"));
+        let wanted = role::stack(&self.prefix, pipeline, boundary, statements)?;
+        self.stacks.prepare(&wanted).await
+    }
+
+    /// Carries out what was prepared; gives the role's ARN.
+    pub async fn make_role(&self, prepared: Prepared) -> Result<String, AwsError> {
+        let state = self.stacks.execute(prepared).await?;
+        Ok(state.outputs.get("RoleArn").cloned().unwrap_or_default())
+    }
+
+    /// The role of a pipeline's stack, if it has been made.
+    pub async fn role(&self, pipeline: &str) -> Result<Option<String>, AwsError> {
+        let state = self.stacks.state(&role::stack_name(&self.prefix, pipeline)).await?;
+        Ok(state.and_then(|state| state.outputs.get("RoleArn").cloned()))
+    }
+
+    /// Takes back what was prepared.
+    pub async fn discard(&self, prepared: Prepared) -> Result<(), AwsError> {
+        self.stacks.discard(prepared).await
     }
 
     /// What a deployment would do with each job's state machine, compared with the latest one.

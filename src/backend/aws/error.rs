@@ -138,13 +138,20 @@ pub enum AwsError {
     #[error("no bucket is set")]
     #[diagnostic(code("bunsui::aws::no_bucket"), help("set `[aws] bucket` in bunsui.toml"))]
     NoBucket,
-    /// Nothing says which role state machines take on.
-    #[error("no execution role is set")]
+    /// What the operations of a pipeline need does not fit into a role.
+    #[error("the policy of pipeline `{pipeline}`'s role is {size} characters, and IAM takes {limit}")]
     #[diagnostic(
-        code("bunsui::aws::no_role"),
-        help("set `[aws] execution_role` to the ARN of a role that Step Functions may take on")
+        code("bunsui::aws::policy_too_large"),
+        help("make two pipelines of it, or write the role yourself and set `[aws] execution_role`")
     )]
-    NoRole,
+    PolicyTooLarge {
+        /// The pipeline.
+        pipeline: String,
+        /// Characters without blanks.
+        size: usize,
+        /// How many there may be.
+        limit: usize,
+    },
     /// A state machine of that name is another pipeline's.
     #[error("state machine `{machine}` is of {owner}, and is not touched")]
     #[diagnostic(

@@ -8,13 +8,18 @@ mod client;
 mod deploy;
 mod engine;
 mod error;
+mod health;
 mod limiter;
 mod objects;
+mod role;
+mod stacks;
 mod store;
 
 pub use client::{Connection, ConnectionOptions};
 pub use deploy::{Change, Deployer};
 pub use engine::StepFunctions;
 pub use error::AwsError;
+pub use health::Looked;
 pub use objects::S3Objects;
+pub use stacks::{Prepared, StackChange, StackState, Stacks, TEMPLATES, WantedStack};
 pub use store::DynamoStore;

@@ -157,7 +157,7 @@ async fn with_current(
     report(&pipeline, &session.file, sink, context)?;
     let mut deployment = deployment_record(&plan, &session.file, plugin_names(&plugins), Timestamp::now());
     if context.settings.backend == BackendKind::Aws {
-        deployment = deployed(&plan, deployment, DeployMode::Refuse, store, context).await?;
+        deployment = deployed(&plan, &plugins, deployment, DeployMode::Refuse, store, context).await?;
     }
     show_difference(&before, &deployment, context);
     let used = used_plugins(&pipeline, &plugins);

@@ -1,0 +1,146 @@
+//! `bunsui infra template|deploy|status|delete`: what bunsui needs on AWS.
+
+use super::aws::connected::{connect, failure};
+use super::load::need_aws_backend;
+use super::store::block_on;
+use super::{Context, Exit, Failure, Outcome};
+use crate::backend::aws::{Connection, StackChange, Stacks, TEMPLATES, WantedStack};
+use std::collections::BTreeMap;
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Print a template
+    Template(TemplateArgs),
+    /// Make or update tables, bucket and policies; what would change is shown first
+    Deploy(DeployArgs),
+    /// What is there
+    Status,
+    /// Delete the stacks; tables and bucket stay, with all that is in them
+    Delete,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct TemplateArgs {
+    /// Which
+    #[arg(value_name = "NAME", value_parser = ["tables", "bucket", "policies", "execution-role"])]
+    name: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct DeployArgs {
+    /// Show what would change, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Let tables be deleted
+    #[arg(long)]
+    no_deletion_protection: bool,
+}
+
+/// The stacks that every pipeline shares, in the order in which they are made.
+const SHARED: [&str; 3] = ["tables", "bucket", "policies"];
+
+pub(super) fn run(command: &Command, context: &Context) -> Outcome {
+    match command {
+        Command::Template(args) => {
+            let found = TEMPLATES.iter().find(|(name, _)| *name == args.name);
+            context.console.raw(found.map_or("", |(_, text)| text));
+            Ok(Exit::Done)
+        }
+        Command::Deploy(args) => block_on(deploy(args, context))?,
+        Command::Status => block_on(status(context))?,
+        Command::Delete => block_on(delete(context))?,
+    }
+}
+
+fn stack_name(connection: &Connection, name: &str) -> String {
+    format!("{}{name}", connection.prefix())
+}
+
+fn wanted(connection: &Connection, name: &str, args: &DeployArgs) -> Result<WantedStack, Failure> {
+    let template = TEMPLATES.iter().find(|(known, _)| *known == name).map_or("", |(_, text)| text);
+    let mut parameters = BTreeMap::from([("Prefix", connection.prefix().to_owned())]);
+    if name == "tables" && args.no_deletion_protection {
+        parameters.insert("DeletionProtection", "false".to_owned());
+    }
+    if name != "tables" {
+        parameters.insert("BucketName", connection.bucket().map_err(failure)?.to_owned());
+    }
+    Ok(WantedStack { name: stack_name(connection, name), template: template.to_owned(), parameters })
+}
+
+async fn deploy(args: &DeployArgs, context: &Context) -> Outcome {
+    need_aws_backend(context)?;
+    let connection = connect(context).await?;
+    let stacks = Stacks::new(&connection);
+    let console = &context.console;
+    console.talk(format!("account {}, {}", connection.account(), connection.region()));
+    for name in SHARED {
+        let wanted = wanted(&connection, name, args)?;
+        let prepared = stacks.prepare(&wanted).await.map_err(failure)?;
+        if prepared.changes.is_empty() {
+            console.talk(format!("stack {}: as it is wanted", wanted.name));
+            continue;
+        }
+        console.talk(format!("stack {}:", wanted.name));
+        for change in &prepared.changes {
+            console.talk(format!("  {}", change_line(change)));
+        }
+        if args.dry_run {
+            stacks.discard(prepared).await.map_err(failure)?;
+            continue;
+        }
+        let state = stacks.execute(prepared).await.map_err(failure)?;
+        console.talk(format!("  {}", state.status.to_lowercase().replace('_', " ")));
+    }
+    if args.dry_run {
+        console.talk("nothing was done (`--dry-run`)");
+    }
+    Ok(Exit::Done)
+}
+
+fn change_line(change: &StackChange) -> String {
+    let replaces = if change.replaces { ", made anew" } else { "" };
+    format!("{:6}  {} ({}){replaces}", change.action.to_lowercase(), change.resource, change.kind)
+}
+
+async fn status(context: &Context) -> Outcome {
+    need_aws_backend(context)?;
+    let connection = connect(context).await?;
+    let stacks = Stacks::new(&connection);
+    let mut is_whole = true;
+    for name in SHARED {
+        let stack = stack_name(&connection, name);
+        match stacks.state(&stack).await.map_err(failure)? {
+            None => {
+                is_whole = false;
+                context.console.data(format!("{stack}: not there"));
+            }
+            Some(state) => {
+                context.console.data(format!("{stack}: {}", state.status.to_lowercase().replace('_', " ")));
+                for (name, value) in &state.outputs {
+                    context.console.data(format!("  {name} = {value}"));
+                }
+            }
+        }
+    }
+    if !is_whole {
+        context.console.talk("to make what is not there: bunsui infra deploy");
+    }
+    Ok(Exit::Done)
+}
+
+async fn delete(context: &Context) -> Outcome {
+    need_aws_backend(context)?;
+    let connection = connect(context).await?;
+    let stacks = Stacks::new(&connection);
+    for name in SHARED.iter().rev() {
+        let stack = stack_name(&connection, name);
+        let was_there = stacks.delete(&stack).await.map_err(failure)?;
+        context.console.talk(format!("stack {stack}: {}", if was_there { "deleted" } else { "not there" }));
+    }
+    context.console.talk(
+        "tables and bucket stay, with all that is in them: whoever wants them gone deletes them by hand, \
+         the tables' deletion protection first",
+    );
+    Ok(Exit::Done)
+}
