@@ -1,7 +1,8 @@
 //! `bunsui session attach`: a session's events, as they are stored. It never drives.
 
 use super::control::{LOOK, is_driven};
-use super::drive::{Output, Progress, exit_of};
+use super::drive::{Progress, exit_of};
+use super::output::Output;
 use super::session::{print_session, session_line};
 use super::store::{block_on, find_session};
 use super::{Context, Exit, Failure, Outcome};

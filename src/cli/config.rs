@@ -1,5 +1,6 @@
 //! `bunsui config`: what the settings are, and where each came from.
 
+use super::output::Output;
 use super::{Context, Exit, Outcome};
 use crate::settings::Origin;
 use serde_json::{Value as Json, json};
@@ -15,12 +16,6 @@ pub(super) struct ShowArgs {
     /// For people, or one JSON object
     #[arg(long, value_enum, default_value_t = Output::Human)]
     output: Output,
-}
-
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum Output {
-    Human,
-    Json,
 }
 
 pub(super) fn run(command: &Command, context: &Context) -> Outcome {

@@ -1,6 +1,7 @@
 //! `bunsui doctor`: whether everything is there that runs need, each with what to do.
 
 use super::load::find_plugins;
+use super::output::Output;
 use super::store::block_on;
 use super::{Context, Exit, Failure, Outcome};
 use crate::settings::BackendKind;
@@ -10,12 +11,6 @@ pub(super) struct Args {
     /// Text for people, or JSON
     #[arg(long, value_enum, default_value_t = Output::Human)]
     output: Output,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Output {
-    Human,
-    Json,
 }
 
 /// One thing that was looked at.

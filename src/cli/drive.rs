@@ -2,6 +2,7 @@
 
 use super::control::is_driven;
 use super::detach::OnTerminal;
+use super::output::Output;
 use super::session::{job_records, print_session, session_line};
 use super::{Console, Context, Exit, Failure, Outcome};
 use crate::backend::Stores;
@@ -29,13 +30,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-
-/// How progress and the end are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Output {
-    Human,
-    Json,
-}
 
 /// A session about to be driven.
 pub(super) struct Drive<'a> {

@@ -1,5 +1,6 @@
 //! `bunsui explain [CODE]`: the page of a code, or the list of all.
 
+use super::output::Output;
 use super::{Console, Exit, Failure, Outcome};
 use crate::diagnostic::{Page, nearest, pages};
 use serde_json::{Value as Json, json};
@@ -14,12 +15,6 @@ pub(super) struct Args {
     /// For people, or as JSON: one page with its text in Markdown, or all of them
     #[arg(long, value_enum, default_value_t = Output::Human)]
     output: Output,
-}
-
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum Output {
-    Human,
-    Json,
 }
 
 /// The code is none of bunsui's.

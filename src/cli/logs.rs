@@ -1,6 +1,7 @@
 //! `bunsui logs SESSION`: the log lines of its operations.
 
 use super::load::need_local_backend;
+use super::output::Output;
 use super::store::{block_on, find_session};
 use super::{Context, Exit, Failure, Outcome};
 use crate::backend::local::{FileObjects, LogFilter, LogRecord, objects_folder, read_logs};
@@ -40,12 +41,6 @@ struct NoSuchOperation {
     operation: String,
     #[help]
     help: String,
-}
-
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum Output {
-    Human,
-    Json,
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Outcome {

@@ -23,6 +23,7 @@ mod infra;
 mod init;
 mod load;
 mod logs;
+mod output;
 mod parameters;
 mod plan;
 mod plugin;

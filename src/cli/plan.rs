@@ -1,6 +1,7 @@
 //! `bunsui plan FILE`: what a run would do.
 
 use super::load::{load_pipeline, report};
+use super::output::Output;
 use super::parameters::{ParameterArgs, given};
 use super::{Context, Exit, Failure, Outcome, compile};
 use crate::backend::local::check_runnable;
@@ -22,12 +23,6 @@ pub(super) struct Args {
     /// Text for people, or JSON
     #[arg(long, value_enum, default_value_t = Output::Human)]
     output: Output,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Output {
-    Human,
-    Json,
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Outcome {

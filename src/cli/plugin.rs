@@ -1,6 +1,7 @@
 //! `bunsui plugin`
 
 use super::load::find_plugins_with;
+use super::output::Output;
 use super::{Context, Exit, Outcome};
 use crate::plugin::{Found, PassedOver, Plugins, ProjectPlugins};
 use serde::Serialize;
@@ -20,12 +21,6 @@ pub(super) struct ListArgs {
     /// Also load libraries that only this project's bunsui.toml names: they run as code on this machine
     #[arg(long)]
     trust_project_plugins: bool,
-}
-
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum Output {
-    Human,
-    Json,
 }
 
 pub(super) fn run(command: &Command, context: &Context) -> Outcome {

@@ -2,8 +2,9 @@
 
 use super::aws::{DeployMode, deployed};
 use super::detach::{self, DetachArgs};
-use super::drive::{Drive, Output, keep_plugins, plugin_names, plugin_records, this_runner, used_plugins};
+use super::drive::{Drive, keep_plugins, plugin_names, plugin_records, this_runner, used_plugins};
 use super::load::{LoadedPipeline, load_pipeline, report};
+use super::output::Output;
 use super::parameters::{ParameterArgs, given};
 use super::provenance::git_record;
 use super::slice::{SliceArgs, selection};

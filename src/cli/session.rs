@@ -1,5 +1,6 @@
 //! `bunsui session list|show`: what has run.
 
+use super::output::Output;
 use super::store::{block_on, find_session, open_store};
 use super::{Context, Exit, Failure, Outcome, attach, control, retention};
 use crate::backend::Stores;
@@ -61,12 +62,6 @@ pub(super) struct ShowArgs {
     /// Text for people, or JSON
     #[arg(long, value_enum, default_value_t = Output::Human)]
     output: Output,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Output {
-    Human,
-    Json,
 }
 
 pub(super) fn parse_status(text: &str) -> Result<SessionStatus, String> {

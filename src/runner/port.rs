@@ -159,7 +159,15 @@ pub enum EngineError {
 #[async_trait]
 pub trait SessionStore: Send + Sync {
     /// Stores a new session with its first events.
-    async fn create(&self, session: &SessionRecord, events: &[SessionEvent]) -> Result<(), StoreError>;
+    async fn create(&self, session: &SessionRecord, events: &[SessionEvent]) -> Result<(), StoreError> {
+        self.append(Commit {
+            session: Some(session.clone()),
+            session_id: Some(session.session_id.clone()),
+            events: events.to_vec(),
+            ..Commit::default()
+        })
+        .await
+    }
 
     /// Stores events and the records that they change, all or nothing. Refused as [`StoreError::Fenced`] if any of the
     /// events' numbers is taken: somebody else drives the session. Refused as [`StoreError::Gone`] if the event before the

@@ -112,16 +112,6 @@ impl SqliteStore {
 
 #[async_trait]
 impl SessionStore for SqliteStore {
-    async fn create(&self, session: &SessionRecord, events: &[SessionEvent]) -> Result<(), StoreError> {
-        self.append(Commit {
-            session: Some(session.clone()),
-            session_id: Some(session.session_id.clone()),
-            events: events.to_vec(),
-            ..Commit::default()
-        })
-        .await
-    }
-
     async fn append(&self, commit: Commit) -> Result<(), StoreError> {
         let Some(session_id) = commit.session_id.clone() else { return Ok(()) };
         if identity(&self.path) != self.identity {

@@ -3,7 +3,8 @@
 use super::take_up::{TakeUp, take_up};
 use super::{ask, find, is_driven, refuse_final, wait};
 use crate::backend::Stores;
-use crate::cli::drive::{Output, user_name};
+use crate::cli::drive::user_name;
+use crate::cli::output::Output;
 use crate::cli::parameters::ParameterArgs;
 use crate::cli::session::job_records;
 use crate::cli::store::block_on;

@@ -3,8 +3,9 @@
 use super::{ControlError, pin_missing};
 use crate::backend::Stores;
 use crate::backend::local::kept_library;
-use crate::cli::drive::{Drive, Output, this_runner};
+use crate::cli::drive::{Drive, this_runner};
 use crate::cli::load::{Checked, check, find_plugins_before, report};
+use crate::cli::output::Output;
 use crate::cli::parameters::{ParameterArgs, given};
 use crate::cli::{Context, Failure, compile};
 use crate::diagnostic::Sink;

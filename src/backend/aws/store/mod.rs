@@ -194,16 +194,6 @@ fn passes(session: &SessionRecord, filter: &SessionFilter) -> bool {
 
 #[async_trait]
 impl SessionStore for DynamoStore {
-    async fn create(&self, session: &SessionRecord, events: &[SessionEvent]) -> Result<(), StoreError> {
-        self.append(Commit {
-            session: Some(session.clone()),
-            session_id: Some(session.session_id.clone()),
-            events: events.to_vec(),
-            ..Commit::default()
-        })
-        .await
-    }
-
     async fn append(&self, commit: Commit) -> Result<(), StoreError> {
         self.write(commit).await
     }

@@ -1,0 +1,8 @@
+//! For people, or for programs.
+
+/// How a command prints what it has to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Output {
+    Human,
+    Json,
+}
