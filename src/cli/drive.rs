@@ -129,7 +129,7 @@ impl Drive<'_> {
             objects: self.store.objects,
             redaction,
             now: Timestamp::now,
-            max_concurrency: max_concurrency(self.max_concurrency, &self.plan),
+            max_concurrency: max_concurrency(self.max_concurrency, &self.plan, self.context.settings.backend),
             inbox,
             bucket: format!("s3://{bucket}"),
         };
@@ -302,11 +302,15 @@ pub(super) fn exit_of(status: SessionStatus) -> Exit {
     }
 }
 
-fn max_concurrency(asked: Option<NonZeroU32>, plan: &Plan) -> usize {
+/// Jobs in flight where nobody says how many: here each is a process or more, on AWS it costs this machine nothing.
+fn max_concurrency(asked: Option<NonZeroU32>, plan: &Plan, backend: BackendKind) -> usize {
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    asked
-        .or(plan.pipeline.max_concurrency)
-        .map_or(processors * 4, |count| usize::try_from(count.get()).unwrap_or(usize::MAX))
+    let unsaid = match backend {
+        BackendKind::Local => processors * 4,
+        BackendKind::Aws => 256,
+    };
+    let said = asked.or(plan.pipeline.max_concurrency);
+    said.map_or(unsaid, |count| usize::try_from(count.get()).unwrap_or(usize::MAX))
 }
 
 /// Names and versions of the plugins that a deployment was made with.

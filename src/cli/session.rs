@@ -10,6 +10,7 @@ use crate::report::summary::{self, SessionView};
 use crate::report::text::{between, pause_line, printable};
 use crate::runner::port::{SessionFilter, deployment};
 use crate::session::{DeploymentRecord, JobRecord, JobStatus, SessionRecord, SessionStatus, SliceRecord};
+use crate::settings::BackendKind;
 use serde_json::json;
 use std::collections::HashMap;
 
@@ -296,6 +297,7 @@ fn rendered(
                 job_key: &job.job_key,
                 status: job.status,
                 failure,
+                has_logs: context.settings.backend == BackendKind::Local,
             };
             text.push('\n');
             text.push_str(&failure::render(failed, pipeline, context.console.colour, context.console.width));
@@ -305,27 +307,31 @@ fn rendered(
         }
     }
     text.push_str(&summary::render(session, jobs, context.console.width));
-    text.push_str(&next_step(session));
+    text.push_str(&next_step(session, context));
     text
 }
 
-/// The command to go on with.
-fn next_step(session: &SessionRecord) -> String {
+/// The commands to go on with.
+fn next_step(session: &SessionRecord, context: &Context) -> String {
     let id = &session.session_id;
+    // On AWS log lines are in CloudWatch.
+    let logs = match context.settings.backend {
+        BackendKind::Local => format!("its log lines: bunsui logs {id}\n"),
+        BackendKind::Aws => String::new(),
+    };
     match session.status {
-        SessionStatus::Succeeded => format!("its log lines: bunsui logs {id}\n"),
-        SessionStatus::Cancelled => format!(
-            "its log lines: bunsui logs {id}\nwhat did not succeed, again: bunsui session retry {id}\n"
-        ),
+        SessionStatus::Succeeded => logs,
+        SessionStatus::Cancelled => {
+            format!("{logs}what did not succeed, again: bunsui session retry {id}\n")
+        }
         SessionStatus::Paused if control::is_driven(session) => {
             format!("its runner waits; to end the pause: bunsui session resume {id}\n")
         }
         SessionStatus::Failed | SessionStatus::TimedOut => format!(
-            "its log lines: bunsui logs {id}\n\
-             what did not succeed, again: bunsui session retry {id}  (--with-current: with the file as it is then)\n"
+            "{logs}what did not succeed, again: bunsui session retry {id}  (--with-current: with the file as it is then)\n"
         ),
         SessionStatus::Paused => format!("to go on with it: bunsui session resume {id}\n"),
-        _ if control::is_driven(session) => format!("its log lines: bunsui logs {id}\n"),
+        _ if control::is_driven(session) => logs,
         SessionStatus::Cancelling => {
             format!("its runner is gone; to finish the cancel: bunsui session cancel {id}\n")
         }

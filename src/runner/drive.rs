@@ -28,7 +28,7 @@ use tokio::time::Instant;
 const BATCH: usize = 512;
 
 /// How often the lease is renewed.
-const RENEWAL: Duration = Duration::from_secs(10);
+pub(super) const RENEWAL: Duration = Duration::from_secs(10);
 
 /// How often the store is asked for requests.
 const REQUEST_INTERVAL: Duration = Duration::from_millis(500);
@@ -143,7 +143,7 @@ impl Drive {
     }
 
     /// Says that this runner lives. Refused where another has taken the lease: then this one writes nothing more.
-    async fn renew(&mut self) -> Result<(), StoreError> {
+    pub(super) async fn renew(&mut self) -> Result<(), StoreError> {
         let now = (self.now)();
         self.count_active(now);
         if let Some(lease) = &mut self.session.lease {

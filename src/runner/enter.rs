@@ -2,7 +2,7 @@
 //! earlier runners and sessions stored. Every step can be cut off, and is finished by whoever comes next.
 
 use super::dispatcher::{Input, Start};
-use super::drive::Drive;
+use super::drive::{Drive, RENEWAL};
 use super::executor::WorkerError;
 use super::failpoint;
 use super::port::{Commit, StoreError, output_key};
@@ -220,7 +220,13 @@ impl Drive {
             self.commit(events, commit, (self.now)(), consumers).await?;
         }
         failpoint::reach("restored");
+        let mut renewed = tokio::time::Instant::now();
         for start in restored.adopted {
+            // Hundreds of them take longer than a lease holds.
+            if renewed.elapsed() > RENEWAL {
+                self.renew().await?;
+                renewed = tokio::time::Instant::now();
+            }
             // An input that was fine when it was to be started is so again.
             let Ok(execution) = self.execution(start) else { continue };
             if self.engine.take_up(execution.clone()).await.map_err(WorkerError::from)? {

@@ -176,6 +176,13 @@ fn scratch_in(account: &str) -> Option<Scratch> {
     )
 }
 
+/// A variable that bunsui gets in a scratch folder.
+fn variable(scratch: &Scratch, name: &str) -> String {
+    let command = scratch.command(["x"]);
+    let found = command.get_envs().find(|(key, _)| *key == name).and_then(|(_, value)| value);
+    found.expect("it is set").to_string_lossy().into_owned()
+}
+
 /// Makes a Lambda function of this Python text, whose handler is `handler`.
 fn make_function(scratch: &Scratch, name: &str, text: &str) {
     const SCRIPT: &str = r#"
@@ -192,12 +199,7 @@ request = urllib.request.Request(f"{address}/2015-03-31/functions", json.dumps(b
     "Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"})
 urllib.request.urlopen(request).read()
 "#;
-    let command = scratch.command(["x"]);
-    let variable = |name: &str| {
-        let found = command.get_envs().find(|(key, _)| *key == name).and_then(|(_, value)| value);
-        found.expect("it is set").to_string_lossy().into_owned()
-    };
-    let arguments = [variable("BUNSUI_AWS__ENDPOINT_URL"), variable("AWS_ACCESS_KEY_ID")];
+    let arguments = [variable(scratch, "BUNSUI_AWS__ENDPOINT_URL"), variable(scratch, "AWS_ACCESS_KEY_ID")];
     let done =
         std::process::Command::new("python3").args(["-c", SCRIPT, name, text]).args(arguments).output();
     let done = done.expect("python3 is there");
@@ -322,10 +324,7 @@ async fn a_session_whose_runner_died_is_cancelled_with_what_runs() {
 async fn a_state_machine_of_somebody_elses_is_not_touched() {
     let Some(scratch) = scratch_on_aws().await else { return };
     scratch.write("t.toml", functions(&job("a", "", "")));
-    let command = scratch.command(["x"]);
-    let account =
-        command.get_envs().find(|(name, _)| *name == "AWS_ACCESS_KEY_ID").and_then(|(_, value)| value);
-    let account = account.expect("it is set").to_string_lossy().into_owned();
+    let account = variable(&scratch, "AWS_ACCESS_KEY_ID");
     let config = sdk_config(&account).await;
     let create = aws_sdk_sfn::Client::new(&config).create_state_machine().name("bunsui-t--a");
     let theirs = r#"{"StartAt": "X", "States": {"X": {"Type": "Succeed"}}}"#;
@@ -378,10 +377,7 @@ async fn an_empty_account_is_made_ready_and_a_pipeline_runs_with_a_role_of_its_o
     let finished = scratch.run("run t.toml --deploy --output json").expect_code(0);
     assert_eq!(crate::product::output(&finished, "second")["n"], 1);
     // The role allows what the definitions call, and nothing else.
-    let command = scratch.command(["x"]);
-    let account =
-        command.get_envs().find(|(name, _)| *name == "AWS_ACCESS_KEY_ID").and_then(|(_, value)| value);
-    let account = account.expect("it is set").to_string_lossy().into_owned();
+    let account = variable(&scratch, "AWS_ACCESS_KEY_ID");
     let config = sdk_config(&account).await;
     let template = aws_sdk_cloudformation::Client::new(&config)
         .get_template()
@@ -447,10 +443,7 @@ async fn check_killed_at(step: &'static str) {
             "{step}: {name}"
         );
     }
-    let command = scratch.command(["x"]);
-    let account =
-        command.get_envs().find(|(name, _)| *name == "AWS_ACCESS_KEY_ID").and_then(|(_, value)| value);
-    let account = account.expect("it is set").to_string_lossy().into_owned();
+    let account = variable(&scratch, "AWS_ACCESS_KEY_ID");
     for name in ["first", "large", "last"] {
         assert_eq!(executions(&account, name).await, 1, "{step}: executions of {name}");
     }
