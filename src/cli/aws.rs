@@ -10,7 +10,7 @@ use crate::session::DeploymentRecord;
 use std::sync::Arc;
 
 #[cfg(feature = "aws")]
-pub(super) use connected::{deployed, engine, findings, stores};
+pub(super) use connected::{compared, delete_pipeline, deployed, engine, findings, prune, stores};
 
 /// This executable was built without AWS.
 #[cfg(not(feature = "aws"))]
@@ -49,6 +49,37 @@ pub(super) async fn findings(_context: &Context) -> Vec<super::doctor::Finding> 
     vec![super::doctor::Finding::wrong("AWS", "this bunsui was built without it", help)]
 }
 
+/// This executable was built without AWS.
+#[cfg(not(feature = "aws"))]
+pub(super) async fn compared(
+    _wanted: &DeploymentRecord,
+    _context: &Context,
+) -> Result<super::plan::Deployed, Failure> {
+    Err(Failure::bad_input(super::load::NoAwsBackend))
+}
+
+/// This executable was built without AWS.
+#[cfg(not(feature = "aws"))]
+pub(super) async fn delete_pipeline(
+    _name: &str,
+    _deployments: &[DeploymentRecord],
+    _is_dry_run: bool,
+    _stores: &Stores,
+    _context: &Context,
+) -> Result<(), Failure> {
+    Err(Failure::bad_input(super::load::NoAwsBackend))
+}
+
+/// This executable was built without AWS.
+#[cfg(not(feature = "aws"))]
+pub(super) async fn prune(
+    _latest: &DeploymentRecord,
+    _stores: &Stores,
+    _context: &Context,
+) -> Result<(), Failure> {
+    Err(Failure::bad_input(super::load::NoAwsBackend))
+}
+
 /// What to do where a file is not what is deployed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DeployMode {
@@ -84,6 +115,8 @@ pub(super) mod connected {
         StepFunctions,
     };
     use crate::cli::doctor::Finding;
+    use crate::cli::pipeline::by_need;
+    use crate::cli::plan::Deployed;
     use crate::pipeline::{AccountPlace, PermissionsRequest, parse_duration};
     use std::time::Duration;
 
@@ -197,6 +230,88 @@ pub(super) mod connected {
             .map_err(Failure::surroundings)?;
         console.talk(format!("pipeline {name} is deployed: version {}", deployed.version));
         Ok(deployed)
+    }
+
+    /// Deletes state machines and versions that neither the latest deployment needs, nor a session that has not ended.
+    pub(in crate::cli) async fn prune(
+        latest: &DeploymentRecord,
+        stores: &Stores,
+        context: &Context,
+    ) -> Result<(), Failure> {
+        let connection = connect(context).await?;
+        let deployer = Deployer::new(&connection);
+        let name = &latest.pipeline_id;
+        let (unneeded, needed) = by_need(name, &latest.version, stores).await?;
+        let (versions, machines) = Deployer::unneeded(&unneeded, &needed);
+        for version in &versions {
+            deployer.delete_version(version).await.map_err(failure)?;
+            context.console.talk(format!("  deleted  {version}"));
+        }
+        for machine in &machines {
+            deployer.delete_machine(machine, name).await.map_err(failure)?;
+            context.console.talk(format!("  deleted  {machine}"));
+        }
+        if versions.is_empty() && machines.is_empty() {
+            context.console.talk("nothing is left of earlier deployments");
+        }
+        Ok(())
+    }
+
+    /// Deletes all that a pipeline's deployments made.
+    pub(in crate::cli) async fn delete_pipeline(
+        name: &str,
+        deployments: &[DeploymentRecord],
+        is_dry_run: bool,
+        stores: &Stores,
+        context: &Context,
+    ) -> Result<(), Failure> {
+        let connection = connect(context).await?;
+        let deployer = Deployer::new(&connection);
+        let (_, machines) = Deployer::unneeded(deployments, &[]);
+        for machine in &machines {
+            context.console.talk(format!("  {}  {machine}", if is_dry_run { "would go" } else { "deleted" }));
+            if !is_dry_run {
+                deployer.delete_machine(machine, name).await.map_err(failure)?;
+            }
+        }
+        if is_dry_run {
+            context.console.talk("nothing was done (`--dry-run`)");
+            return Ok(());
+        }
+        if deployer.delete_role(name).await.map_err(failure)? {
+            context.console.talk("  deleted  the pipeline's role");
+        }
+        for deployment in deployments {
+            deployer.unregister(name, &deployment.version).await.map_err(failure)?;
+            let key = crate::runner::port::deployment_key(name, &deployment.version);
+            stores.objects.delete(&key).await.map_err(Failure::surroundings)?;
+        }
+        context.console.talk(format!("pipeline {name} is deleted; its sessions can still be looked at"));
+        Ok(())
+    }
+
+    /// What is deployed, beside what a file says; nothing is changed.
+    pub(in crate::cli) async fn compared(
+        wanted: &DeploymentRecord,
+        context: &Context,
+    ) -> Result<Deployed, Failure> {
+        let connection = connect(context).await?;
+        let deployer = Deployer::new(&connection);
+        let objects = S3Objects::new(&connection).map_err(failure)?;
+        let name = &wanted.pipeline_id;
+        let latest = deployer.latest(name, &objects).await.map_err(Failure::surroundings)?;
+        // A role that is set is compared; one that a deployment would make is the pipeline's own.
+        let role = match (connection.execution_role(), &latest) {
+            (Some(role), _) => role.to_owned(),
+            (None, Some(latest)) => latest.role.clone().unwrap_or_default(),
+            (None, None) => String::new(),
+        };
+        let jobs = Deployer::difference(wanted, latest.as_ref(), &role);
+        Ok(Deployed {
+            is_same_text: latest.as_ref().is_some_and(|latest| latest.text == wanted.text),
+            version: latest.map(|latest| latest.version),
+            jobs: jobs.into_iter().map(|(job, change)| (job, change.to_string())).collect(),
+        })
     }
 
     /// The role that is set, or that of the pipeline's own stack, which is brought up to date; what changes is said first.

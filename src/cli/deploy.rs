@@ -1,6 +1,6 @@
 //! `bunsui deploy FILE`: state machines made or brought up to date, and the version registered.
 
-use super::aws::{DeployMode, deployed};
+use super::aws::{DeployMode, deployed, prune};
 use super::drive::plugin_names;
 use super::load::{load_pipeline, need_aws_backend};
 use super::store::{block_on, make_store};
@@ -19,6 +19,9 @@ pub(super) struct Args {
     /// Say what would change, and do nothing
     #[arg(long)]
     dry_run: bool,
+    /// Delete state machines and versions that neither this deployment needs, nor a session that has not ended
+    #[arg(long, conflicts_with = "dry_run")]
+    prune: bool,
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Outcome {
@@ -32,7 +35,10 @@ pub(super) fn run(args: &Args, context: &Context) -> Outcome {
     let mode = if args.dry_run { DeployMode::DryRun } else { DeployMode::Deploy };
     block_on(async {
         let stores = make_store(context).await?;
-        deployed(&plan, &loaded.plugins, wanted, mode, &stores, context).await?;
+        let deployment = deployed(&plan, &loaded.plugins, wanted, mode, &stores, context).await?;
+        if args.prune {
+            prune(&deployment, &stores, context).await?;
+        }
         Ok::<_, Failure>(Exit::Done)
     })?
 }

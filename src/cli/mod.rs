@@ -25,6 +25,7 @@ mod load;
 mod logs;
 mod output;
 mod parameters;
+mod pipeline;
 mod plan;
 mod plugin;
 mod provenance;
@@ -91,6 +92,9 @@ enum Command {
     Execute(execute::Args),
     /// Make or update the state machines of a pipeline on AWS
     Deploy(deploy::Args),
+    /// Pipelines that have been run or deployed
+    #[command(subcommand)]
+    Pipeline(pipeline::Command),
     /// Whether everything is there that runs need
     Doctor(doctor::Args),
     /// What bunsui needs on AWS: tables, bucket, policies
@@ -222,6 +226,7 @@ fn dispatch(command: Command, context: &Context) -> Outcome {
         Command::Compile(args) => compile::run(&args, context),
         Command::Execute(args) => execute::run(&args, context),
         Command::Deploy(args) => deploy::run(&args, context),
+        Command::Pipeline(command) => pipeline::run(&command, context),
         Command::Doctor(args) => doctor::run(&args, context),
         #[cfg(feature = "aws")]
         Command::Infra(command) => infra::run(&command, context),

@@ -1,15 +1,20 @@
 //! `bunsui plan FILE`: what a run would do.
 
+use super::drive::plugin_names;
 use super::load::{load_pipeline, report};
 use super::output::Output;
 use super::parameters::{ParameterArgs, given};
+use super::store::block_on;
 use super::{Context, Exit, Failure, Outcome, compile};
 use crate::backend::local::check_runnable;
 use crate::diagnostic::Sink;
 use crate::pipeline::{Job, Pipeline, RunIf, format_duration};
-use crate::plan::{Parameters, Selection, resolve_parameters};
+use crate::plan::{Plan, Selection, plan, resolve_parameters};
+use crate::runner::deployment_record;
 use crate::settings::BackendKind;
 use crate::state_machine::{self, StateMachine};
+use indexmap::IndexMap;
+use jiff::Timestamp;
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -20,6 +25,9 @@ pub(super) struct Args {
     file: PathBuf,
     #[command(flatten)]
     parameters: ParameterArgs,
+    /// Ask nobody: say nothing of what is deployed
+    #[arg(long)]
+    offline: bool,
     /// Text for people, or JSON
     #[arg(long, value_enum, default_value_t = Output::Human)]
     output: Output,
@@ -37,11 +45,52 @@ pub(super) fn run(args: &Args, context: &Context) -> Outcome {
     report(pipeline, &loaded.file, sink, context)?;
     let parameters = parameters.ok_or_else(Failure::reported)?;
     let machines = state_machine::compile(pipeline, &*loaded.plugins).map_err(compile::failure)?;
+    let plan = plan(pipeline.clone(), machines, parameters, Selection::all(pipeline));
+    let is_asked = context.settings.backend == BackendKind::Aws && !args.offline;
+    let deployed = if is_asked {
+        let wanted = deployment_record(&plan, &loaded.file, plugin_names(&loaded.plugins), Timestamp::now());
+        Some(block_on(super::aws::compared(&wanted, context))??)
+    } else {
+        None
+    };
     match args.output {
-        Output::Json => context.console.data(as_json(pipeline, &machines, &parameters)),
-        Output::Human => context.console.raw(&as_text(pipeline, &machines, &parameters)),
+        Output::Json => context.console.data(as_json(&plan, deployed.as_ref())),
+        Output::Human => {
+            context.console.raw(&as_text(&plan));
+            if let Some(deployed) = &deployed {
+                context.console.raw(&deployed_text(deployed));
+            }
+        }
     }
     Ok(Exit::Done)
+}
+
+/// What is deployed, beside what the file says.
+#[derive(Debug, serde::Serialize)]
+pub(super) struct Deployed {
+    /// The latest version; none where there is none.
+    pub(super) version: Option<String>,
+    /// Whether that was deployed from this very text.
+    pub(super) is_same_text: bool,
+    /// By job: `create`, `update`, `same`.
+    pub(super) jobs: IndexMap<String, String>,
+}
+
+fn deployed_text(deployed: &Deployed) -> String {
+    let Some(version) = &deployed.version else {
+        return "\ndeployed: not yet\n".to_owned();
+    };
+    let mut text = format!("\ndeployed: version {version}");
+    let differing: Vec<_> = deployed.jobs.iter().filter(|(_, change)| *change != "same").collect();
+    text.push_str(match (differing.is_empty(), deployed.is_same_text) {
+        (true, true) => ", of this very file\n",
+        (true, false) => "; the file has changed, and no definition with it\n",
+        (false, _) => "; a deployment would\n",
+    });
+    for (job, change) in differing {
+        text.push_str(&format!("  {change}  {job}\n"));
+    }
+    text
 }
 
 /// How many jobs stand between a job and the first ones: all of one level may run at once.
@@ -54,7 +103,8 @@ fn levels(pipeline: &Pipeline) -> Vec<usize> {
     levels
 }
 
-fn as_text(pipeline: &Pipeline, machines: &[StateMachine], parameters: &Parameters) -> String {
+fn as_text(plan: &Plan) -> String {
+    let (pipeline, machines, parameters) = (&plan.pipeline, &plan.machines, &plan.parameters);
     let jobs = pipeline.jobs.len();
     let mut text = format!("pipeline {}: {jobs} {}\n", pipeline.name, if jobs == 1 { "job" } else { "jobs" });
     if let Some(timeout) = pipeline.timeout {
@@ -118,7 +168,8 @@ fn job_text(job: &Job, machine: &StateMachine) -> String {
     line
 }
 
-fn as_json(pipeline: &Pipeline, machines: &[StateMachine], parameters: &Parameters) -> serde_json::Value {
+fn as_json(plan: &Plan, deployed: Option<&Deployed>) -> serde_json::Value {
+    let (pipeline, machines, parameters) = (&plan.pipeline, &plan.machines, &plan.parameters);
     let levels = levels(pipeline);
     let jobs: Vec<_> = pipeline
         .graph
@@ -148,5 +199,6 @@ fn as_json(pipeline: &Pipeline, machines: &[StateMachine], parameters: &Paramete
         "parameters": parameters.without_secrets(),
         "secrets": parameters.secrets,
         "jobs": jobs,
+        "deployed": deployed,
     })
 }

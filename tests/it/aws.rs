@@ -248,11 +248,35 @@ async fn a_pipeline_is_deployed_and_runs_on_step_functions() {
     assert!(!scratch.directory().join(".bunsui").exists(), "nothing is kept here");
     // A change is another version; what has not changed keeps its state machine.
     scratch.write("t.toml", text.replace("n = 1 ", "n = 2 "));
+    let planned = scratch.run("plan t.toml").expect_code(0).stdout;
+    assert!(planned.contains("deployed: version 1; a deployment would\n  update  first\n"), "{planned}");
+    assert!(!scratch.run("plan t.toml --offline").expect_code(0).stdout.contains("deployed"));
     let refused = scratch.run("run t.toml").expect_code(2);
     assert!(refused.stderr.contains("t.toml is not what version 1"), "{}", refused.stderr);
     let finished = scratch.run("run t.toml --deploy --output json").expect_code(0);
     assert!(finished.stderr.contains("1 of 2 state machines change"), "{}", finished.stderr);
     assert_eq!(crate::product::output(&finished, "second")["n"], 30);
+    // What version 1 alone needed can go; then the pipeline as a whole.
+    let pruned = scratch.run("deploy t.toml --prune").expect_code(0).stderr;
+    assert!(pruned.contains("deleted  arn:aws:states:") && pruned.contains(":bunsui-t--first:1"), "{pruned}");
+    assert!(!pruned.contains("bunsui-t--second"), "both versions use it: {pruned}");
+    let again = scratch.run("run t.toml --output json").expect_code(0);
+    assert_eq!(crate::product::output(&again, "second")["n"], 30);
+    let listed = scratch.run("pipeline list --output json").expect_code(0).json();
+    assert_eq!(
+        (&listed["pipelines"][0]["pipeline"], &listed["pipelines"][0]["versions"]),
+        (&"t".into(), &2.into())
+    );
+    let shown = scratch.run("pipeline show t").expect_code(0).stdout;
+    assert!(shown.lines().nth(1).is_some_and(|line| line.starts_with("2 ")), "the newest first: {shown}");
+    let unknown = scratch.run("pipeline show tt").expect_code(2).stderr;
+    assert!(unknown.contains("bunsui::pipeline::not_known"), "{unknown}");
+    let dry = scratch.run("pipeline delete t --dry-run").expect_code(0).stderr;
+    assert_eq!(dry.matches("would go").count(), 2, "{dry}");
+    scratch.run("pipeline delete t").expect_code(0);
+    scratch.run("pipeline show t").expect_code(2);
+    let refused = scratch.run("run t.toml").expect_code(2);
+    assert!(refused.stderr.contains("pipeline `t` is not deployed"), "{}", refused.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -15,6 +15,7 @@ use crate::state_machine::StateMachine;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sfn::types::Tag;
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// What becomes of a job's state machine.
@@ -152,6 +153,62 @@ impl Deployer {
             .collect()
     }
 
+    /// The state machine versions, and whole state machines, that these deployments have and those that are needed have not.
+    pub fn unneeded(
+        unneeded: &[DeploymentRecord],
+        needed: &[DeploymentRecord],
+    ) -> (BTreeSet<String>, BTreeSet<String>) {
+        let versions = |of: &[DeploymentRecord]| -> BTreeSet<String> {
+            of.iter().flat_map(|deployment| deployment.machines.values().cloned()).collect()
+        };
+        let kept = versions(needed);
+        let kept_machines: BTreeSet<&str> = kept.iter().map(|version| machine_of(version)).collect();
+        let gone: BTreeSet<String> = versions(unneeded).difference(&kept).cloned().collect();
+        let machines: BTreeSet<String> = gone
+            .iter()
+            .map(|version| machine_of(version))
+            .filter(|machine| !kept_machines.contains(machine))
+            .map(str::to_owned)
+            .collect();
+        // With a state machine go its versions.
+        let versions = gone.into_iter().filter(|version| !machines.contains(machine_of(version))).collect();
+        (versions, machines)
+    }
+
+    /// Deletes a version of a state machine. One that is not there is deleted already.
+    pub async fn delete_version(&self, version: &str) -> Result<(), AwsError> {
+        let call = Call::new("states", "DeleteStateMachineVersion", format!("`{version}`"));
+        self.limiter.take("DeleteStateMachineVersion").await;
+        let delete = self.machines.delete_state_machine_version().state_machine_version_arn(version);
+        settled(delete.send().await.map(|_| ()).map_err(|error| classify(error, &call)))
+    }
+
+    /// Deletes a state machine with its versions, if it is this pipeline's.
+    pub async fn delete_machine(&self, machine: &str, pipeline: &str) -> Result<(), AwsError> {
+        let name = machine.rsplit(':').next().unwrap_or(machine);
+        if !self.is_there(machine, name, pipeline).await? {
+            return Ok(());
+        }
+        let call = Call::new("states", "DeleteStateMachine", format!("state machine `{name}`"));
+        self.limiter.take("DeleteStateMachine").await;
+        let delete = self.machines.delete_state_machine().state_machine_arn(machine);
+        settled(delete.send().await.map(|_| ()).map_err(|error| classify(error, &call)))
+    }
+
+    /// Deletes the stack of a pipeline's role.
+    pub async fn delete_role(&self, pipeline: &str) -> Result<bool, AwsError> {
+        self.stacks.delete(&role::stack_name(&self.prefix, pipeline)).await
+    }
+
+    /// Takes a version of a pipeline off the register.
+    pub async fn unregister(&self, pipeline: &str, version: &str) -> Result<(), AwsError> {
+        let call = Call::new("dynamodb", "DeleteItem", format!("table `{}`", self.table()));
+        let delete = self.tables.delete_item().table_name(self.table());
+        let delete = delete.key("pipeline_id", AttributeValue::S(pipeline.to_owned()));
+        let deleted = delete.key("version", AttributeValue::N(version.to_owned())).send().await;
+        deleted.map(|_| ()).map_err(|error| classify(error, &call))
+    }
+
     /// Makes or brings up to date what differs, and registers the deployment under the next version. `told` hears of each
     /// state machine when it is done.
     pub async fn deploy(
@@ -272,6 +329,19 @@ impl Deployer {
     }
 }
 
+/// A state machine's ARN, from that of one of its versions.
+fn machine_of(version: &str) -> &str {
+    version.rsplit_once(':').map_or(version, |(machine, _)| machine)
+}
+
+/// What is gone already is as it was to be.
+fn settled(result: Result<(), AwsError>) -> Result<(), AwsError> {
+    match result {
+        Err(AwsError::NotFound { .. }) => Ok(()),
+        other => other,
+    }
+}
+
 /// `<prefix><pipeline>--<job>`, at most 80 characters: a longer one is cut, and ends in a hash of all of it.
 fn machine_name(prefix: &str, pipeline: &str, job: &str) -> String {
     use sha2::{Digest, Sha256};
@@ -288,6 +358,23 @@ fn machine_name(prefix: &str, pipeline: &str, job: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_no_deployment_needs_is_told_apart() {
+        let deployment = |version: &str, machines: &[&str]| {
+            let record = serde_json::json!({
+                "record_version": 1, "pipeline_id": "p", "version": version, "file": "", "text": "", "jobs": [],
+                "definitions": {}, "plugins": [], "created_at": "2026-11-24T00:00:00Z",
+                "machines": machines.iter().map(|arn| (arn.split(':').next().unwrap(), *arn)).collect::<std::collections::BTreeMap<_, _>>(),
+            });
+            serde_json::from_value::<DeploymentRecord>(record).unwrap()
+        };
+        let old = [deployment("1", &["a:1", "b:1", "c:1"]), deployment("2", &["a:2", "b:1", "c:1"])];
+        let kept = [deployment("3", &["a:3", "b:1"])];
+        let (versions, machines) = Deployer::unneeded(&old, &kept);
+        assert_eq!(versions.into_iter().collect::<Vec<_>>(), ["a:1", "a:2"]);
+        assert_eq!(machines.into_iter().collect::<Vec<_>>(), ["c"]);
+    }
 
     #[test]
     fn names_of_machines_are_short_and_distinct() {
