@@ -126,8 +126,13 @@ fn check_bucket(text: &str) -> Result<(), &'static str> {
 }
 
 fn check_prefix(text: &str) -> Result<(), &'static str> {
-    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    claim(text.len() <= 32 && text.chars().all(is_word), "at most 32 letters, digits, `-` and `_`")
+    // As `Prefix` of the templates: it begins the names of stacks too, which have no `_`.
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    let is_shaped = text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.ends_with('-');
+    claim(
+        text.len() <= 32 && is_shaped && text.chars().all(is_word),
+        "at most 32 letters, digits and `-`, a letter first and a `-` last, such as `bunsui-`",
+    )
 }
 
 fn check_url(text: &str) -> Result<(), &'static str> {

@@ -249,6 +249,12 @@ state = ""
 }
 
 #[test]
+fn a_prefix_is_one_that_the_templates_take() {
+    let finding = "bunsui.toml:2:10 invalid_value `my_team` is not a value of `aws.prefix`: it has to be at most 32 letters, digits and `-`, a letter first and a `-` last, such as `bunsui-` / -";
+    case(&[("project/deep/bunsui.toml", "[aws]\nprefix = \"my_team\"\n")], &[]).check_findings(&[finding]);
+}
+
+#[test]
 fn what_is_wrong_in_another_environment_is_found_too() {
     let files = [("project/deep/bunsui.toml", "[env.production]\nbackend = 1\n")];
     case(&files, &[]).check_findings(&[

@@ -58,9 +58,30 @@ fn advice(error: &str, message: &str) -> (Option<bool>, Option<&'static str>) {
         "Lambda.TooManyRequestsException" => {
             (Some(true), Some("lower `max_concurrency`, or raise the function's reserved concurrency"))
         }
+        "Lambda.ResourceNotFoundException" => (
+            Some(false),
+            Some(
+                "is the function deployed in this account and region, with the alias or version that the operation names?",
+            ),
+        ),
+        "Lambda.AWSLambdaException" | "Lambda.AccessDeniedException"
+            if message.contains("not authorized") =>
+        {
+            (
+                Some(false),
+                Some(
+                    "the role that the state machine has may not invoke this function; `bunsui deploy` makes one that may",
+                ),
+            )
+        }
+        "Lambda.InvalidRequestContentException" => {
+            (Some(false), Some("`payload` has to be what the function takes"))
+        }
         "Lambda.ServiceException"
         | "Lambda.AWSLambdaException"
         | "Lambda.SdkClientException"
+        | "Lambda.ResourceNotReadyException"
+        | "Lambda.EC2ThrottledException"
         | "Lambda.ClientExecutionTimeoutException" => (Some(true), None),
         "Runtime.InvalidEntrypoint" if message.contains("not on the PATH") => {
             (Some(false), Some("install it, or put the folder it is in on the PATH"))
@@ -127,6 +148,17 @@ mod tests {
                 "Traceback (most recent call last):\n  File \"etl/extract.py\", line 4, in handler\n    event[\"year\"]",
             ),
         );
+    }
+
+    #[test]
+    fn what_lambda_refuses_says_whether_trying_again_helps() {
+        let recoverable =
+            |error: &str, cause: &str| explain(error, cause).expect("it is explained").recoverable;
+        let missing = "Function not found: arn:aws:lambda:eu-west-1:123456789012:function:etl";
+        let denied = "User: arn:aws:sts::123456789012:assumed-role/etl is not authorized to perform: lambda:InvokeFunction";
+        assert_eq!(recoverable("Lambda.ResourceNotFoundException", missing), Some(false));
+        assert_eq!(recoverable("Lambda.AWSLambdaException", denied), Some(false));
+        assert_eq!(recoverable("Lambda.AWSLambdaException", "Service unavailable"), Some(true));
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub enum AwsError {
     #[diagnostic(
         code("bunsui::aws::not_found"),
         help(
-            "see that region, account and `[aws] prefix` are those that it was made in; `bunsui config show` has them"
+            "`bunsui doctor` says what is missing, and `bunsui infra deploy` makes tables and bucket; were they made, then in another region or account, or with another `[aws] prefix` than `bunsui config show` has"
         )
     )]
     NotFound {
