@@ -6,6 +6,7 @@ use crate::runner::EventConsumer;
 use crate::session::{EventKind, SessionEvent};
 use indexmap::IndexMap;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcgetpgrp, tcsetattr};
 use std::time::{Duration, Instant};
 
 /// Running jobs shown at once, at most; the count below tells of the others.
@@ -26,6 +27,7 @@ pub struct LiveView {
     /// While its runner waits in a pause: who, why, until when.
     pause: Option<String>,
     has_begun: bool,
+    silence: Option<ControlSilence>,
 }
 
 struct RunningJob {
@@ -55,6 +57,7 @@ impl LiveView {
             count,
             pause: None,
             has_begun: false,
+            silence: None,
         }
     }
 
@@ -70,10 +73,14 @@ impl LiveView {
         }
         self.total.finish_and_clear();
         let _ = self.progress.clear();
+        self.silence = None;
     }
 
     fn begin(&mut self) {
         if !std::mem::replace(&mut self.has_begun, true) {
+            self.silence = ControlSilence::begin();
+            // Whoever typed ahead may have left the prompt on this line, and lines are counted from the first column.
+            let _ = console::Term::stderr().write_str("\r");
             self.total.enable_steady_tick(Duration::from_millis(125));
         }
     }
@@ -125,6 +132,38 @@ impl LiveView {
             return pause.clone();
         }
         format!("{} of {} jobs done, {} running", self.done, self.count, self.running)
+    }
+}
+
+/// While it lives, the terminal does not show an interrupt as `^C`: that would go behind the last live line, which is as wide as the
+/// terminal, and so move the cursor to a line that nobody counts.
+struct ControlSilence;
+
+impl ControlSilence {
+    /// None where there is nothing to change, or the terminal is not ours to change.
+    fn begin() -> Option<Self> {
+        let was_shown = Self::change(|modes| modes.contains(LocalModes::ECHOCTL), LocalModes::remove);
+        was_shown.then_some(Self)
+    }
+
+    fn change(applies: impl Fn(LocalModes) -> bool, change: impl Fn(&mut LocalModes, LocalModes)) -> bool {
+        let terminal = rustix::stdio::stderr();
+        // Who changes a terminal from the background is stopped.
+        if tcgetpgrp(terminal).ok() != Some(rustix::process::getpgrp()) {
+            return false;
+        }
+        let Ok(mut attributes) = tcgetattr(terminal) else { return false };
+        if !applies(attributes.local_modes) {
+            return false;
+        }
+        change(&mut attributes.local_modes, LocalModes::ECHOCTL);
+        tcsetattr(terminal, OptionalActions::Now, &attributes).is_ok()
+    }
+}
+
+impl Drop for ControlSilence {
+    fn drop(&mut self) {
+        Self::change(|_| true, LocalModes::insert);
     }
 }
 

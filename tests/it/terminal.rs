@@ -151,6 +151,7 @@ fn interrupts_by_key_pause_and_then_cancel() {
     assert!(screen.contains("\nleft with 1"), "{screen}");
     assert!(screen.contains("3 jobs: 3 cancelled"), "{screen}");
     assert!(!screen.contains("jobs done"), "the live lines are gone:\n{screen}");
+    assert!(!shows(&screen, "slow/run"), "the live lines are gone:\n{screen}");
     assert_eq!(scratch.read("before"), scratch.read("after"));
     assert_eq!(
         terminal.ask(&["display-message", "-p", "#{cursor_flag}"]).trim(),
