@@ -9,6 +9,7 @@ use crate::backend::local::forget_libraries;
 use crate::pipeline::parse_duration;
 use crate::runner::port::{SessionFilter, logs_key, outputs_key, report_key};
 use crate::session::{SessionRecord, SessionStatus};
+use crate::settings::BackendKind;
 use jiff::Timestamp;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -141,8 +142,11 @@ async fn delete_session(
     store.sessions.delete(id, last_event).await.map_err(Failure::surroundings)
 }
 
-/// Kept plugin libraries that no session is pinned to any more.
+/// Kept plugin libraries that no session is pinned to any more. Sessions on AWS keep none, and say nothing of what those here need.
 async fn forget_unused(store: &Stores, context: &Context) -> Result<(), Failure> {
+    if context.settings.backend == BackendKind::Aws {
+        return Ok(());
+    }
     let all = SessionFilter { limit: usize::MAX, ..SessionFilter::default() };
     let sessions = store.sessions.sessions(&all).await.map_err(Failure::surroundings)?;
     let needed: HashSet<String> = sessions

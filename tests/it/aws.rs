@@ -295,6 +295,11 @@ async fn a_failure_on_step_functions_is_shown_at_its_lines_and_can_be_retried() 
     let retried = scratch.run("session retry last").expect_code(1);
     assert!(retried.stderr.contains("run again: bad, after"), "{}", retried.stderr);
     assert!(retried.stderr.contains("started    bad (attempt 2)"), "{}", retried.stderr);
+    // What sessions of this machine are pinned to is not for sessions on AWS to forget.
+    let pinned = ".bunsui/plugins/of-a-local-session/libplugin.so";
+    scratch.write(pinned, "");
+    scratch.run("session delete last").expect_code(0);
+    assert_eq!(scratch.read(pinned), "");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
