@@ -113,6 +113,15 @@ pub struct AccountPlace {
     pub bucket: String,
 }
 
+/// A region's partition, the second part of an ARN: `aws-cn`, `aws-us-gov`, `aws`.
+pub fn partition(region: &str) -> &'static str {
+    match region.split('-').collect::<Vec<_>>()[..] {
+        ["cn", ..] => "aws-cn",
+        ["us", "gov", ..] => "aws-us-gov",
+        _ => "aws",
+    }
+}
+
 /// What a state machine's role has to allow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {

@@ -8,7 +8,7 @@ use super::library::DeclaredType;
 use crate::diagnostic::Severity;
 use crate::pipeline::{
     AccountPlace, CatalogueError, CheckRequest, Finding, Fragment, FragmentRequest, OperationCatalogue,
-    OperationType, PermissionsRequest, Statement,
+    OperationType, PermissionsRequest, Statement, partition,
 };
 use crate::settings::Settings;
 use crate::state_machine::TaskFailure;
@@ -282,15 +282,6 @@ struct StatementBody {
     actions: Vec<String>,
     resources: Vec<String>,
     condition: Option<Json>,
-}
-
-/// `aws-cn`, `aws-us-gov`, `aws`.
-fn partition(region: &str) -> &'static str {
-    match region.split('-').collect::<Vec<_>>()[..] {
-        ["cn", ..] => "aws-cn",
-        ["us", "gov", ..] => "aws-us-gov",
-        _ => "aws",
-    }
 }
 
 #[derive(Deserialize)]

@@ -8,7 +8,7 @@ use super::error::{AwsError, Call, classify};
 use super::limiter::Limiter;
 use super::role;
 use super::stacks::{Prepared, Stacks};
-use crate::pipeline::{Pipeline, Statement};
+use crate::pipeline::{Pipeline, Statement, partition};
 use crate::runner::port::{ObjectStore, StoreError, deployment_key};
 use crate::session::DeploymentRecord;
 use crate::state_machine::StateMachine;
@@ -243,7 +243,8 @@ impl Deployer {
         role: &str,
     ) -> Result<String, AwsError> {
         let name = machine_name(&self.prefix, pipeline.name.as_str(), job);
-        let arn = format!("arn:aws:states:{}:{}:stateMachine:{name}", self.region, self.account);
+        let Self { region, account, .. } = self;
+        let arn = format!("arn:{}:states:{region}:{account}:stateMachine:{name}", partition(region));
         let definition = machine.text();
         if self.is_there(&arn, &name, pipeline.name.as_str()).await? {
             let call = Call::new("states", "UpdateStateMachine", format!("state machine `{name}`"));
