@@ -123,21 +123,28 @@ pub(super) mod connected {
     /// How long sessions are kept where the settings do not say it.
     const RETENTION: Duration = Duration::from_secs(400 * 86_400);
 
-    /// Opens a connection and checks whose account it is.
-    pub(in crate::cli) async fn connect(context: &Context) -> Result<Connection, Failure> {
-        let options = ConnectionOptions {
-            settings: context.settings.aws.clone(),
-            profile: context.profile.clone(),
-            keys: None,
+    /// This command's connection; the first who asks opens it, which checks whose account it is.
+    pub(in crate::cli) async fn connect(context: &Context) -> Result<&Connection, Failure> {
+        open(context).await.map_err(failure)
+    }
+
+    async fn open(context: &Context) -> Result<&Connection, AwsError> {
+        let open = || async {
+            let options = ConnectionOptions {
+                settings: context.settings.aws.clone(),
+                profile: context.profile.clone(),
+                keys: None,
+            };
+            Connection::open(&options).await
         };
-        Connection::open(&options).await.map_err(failure)
+        context.connection.get_or_try_init(open).await
     }
 
     pub(in crate::cli) async fn stores(context: &Context) -> Result<Stores, Failure> {
         let connection = connect(context).await?;
         let retention = context.settings.aws.retention.as_deref().and_then(|text| parse_duration(text).ok());
-        let sessions = DynamoStore::new(&connection, retention.unwrap_or(RETENTION));
-        let objects = S3Objects::new(&connection).map_err(failure)?;
+        let sessions = DynamoStore::new(connection, retention.unwrap_or(RETENTION));
+        let objects = S3Objects::new(connection).map_err(failure)?;
         Ok(Stores { sessions: Arc::new(sessions), objects: Arc::new(objects) })
     }
 
@@ -159,7 +166,7 @@ pub(super) mod connected {
         };
         let versions = pipeline.jobs.keys().map(version).collect::<Result<Vec<_>, _>>()?;
         let bucket = connection.bucket().map_err(failure)?.to_owned();
-        let engine = StepFunctions::new(&connection, pipeline.clone(), plugins.clone(), versions);
+        let engine = StepFunctions::new(connection, pipeline.clone(), plugins.clone(), versions);
         Ok((Arc::new(engine), bucket))
     }
 
@@ -173,7 +180,7 @@ pub(super) mod connected {
         context: &Context,
     ) -> Result<DeploymentRecord, Failure> {
         let connection = connect(context).await?;
-        let deployer = Deployer::new(&connection);
+        let deployer = Deployer::new(connection);
         let name = plan.pipeline.name.as_str();
         let latest = deployer.latest(name, &*stores.objects).await.map_err(Failure::surroundings)?;
         let console = &context.console;
@@ -190,7 +197,7 @@ pub(super) mod connected {
             };
             return Err(Failure::bad_input(NotDeployed { what, file: wanted.file }));
         }
-        let role = role(plan, plugins, mode, &deployer, &connection, context).await?;
+        let role = role(plan, plugins, mode, &deployer, connection, context).await?;
         let difference = Deployer::difference(&wanted, latest.as_ref(), &role);
         let changes = difference.iter().filter(|(_, change)| *change != Change::Same).count();
         if let Some(latest) = latest.as_ref().filter(|latest| changes == 0 && latest.text == wanted.text) {
@@ -239,7 +246,7 @@ pub(super) mod connected {
         context: &Context,
     ) -> Result<(), Failure> {
         let connection = connect(context).await?;
-        let deployer = Deployer::new(&connection);
+        let deployer = Deployer::new(connection);
         let name = &latest.pipeline_id;
         let (unneeded, needed) = by_need(name, &latest.version, stores).await?;
         let (versions, machines) = Deployer::unneeded(&unneeded, &needed);
@@ -266,7 +273,7 @@ pub(super) mod connected {
         context: &Context,
     ) -> Result<(), Failure> {
         let connection = connect(context).await?;
-        let deployer = Deployer::new(&connection);
+        let deployer = Deployer::new(connection);
         let (_, machines) = Deployer::unneeded(deployments, &[]);
         for machine in &machines {
             context.console.talk(format!("  {}  {machine}", if is_dry_run { "would go" } else { "deleted" }));
@@ -296,8 +303,8 @@ pub(super) mod connected {
         context: &Context,
     ) -> Result<Deployed, Failure> {
         let connection = connect(context).await?;
-        let deployer = Deployer::new(&connection);
-        let objects = S3Objects::new(&connection).map_err(failure)?;
+        let deployer = Deployer::new(connection);
+        let objects = S3Objects::new(connection).map_err(failure)?;
         let name = &wanted.pipeline_id;
         let latest = deployer.latest(name, &objects).await.map_err(Failure::surroundings)?;
         // A role that is set is compared; one that a deployment would make is the pipeline's own.
@@ -362,12 +369,7 @@ pub(super) mod connected {
 
     /// What `doctor` looks at.
     pub(in crate::cli) async fn findings(context: &Context) -> Vec<Finding> {
-        let options = ConnectionOptions {
-            settings: context.settings.aws.clone(),
-            profile: context.profile.clone(),
-            keys: None,
-        };
-        let connection = match Connection::open(&options).await {
+        let connection = match open(context).await {
             Ok(connection) => connection,
             Err(error) => return vec![Finding::error("credentials", &error)],
         };

@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Options of commands that drive a session.
+/// Where a command drives its session.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub(super) struct DetachArgs {
     /// Drive it in the background: print the session's id and return; `bunsui session attach` follows it

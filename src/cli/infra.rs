@@ -4,7 +4,7 @@ use super::aws::connected::{connect, failure};
 use super::load::need_aws_backend;
 use super::store::block_on;
 use super::{Context, Exit, Failure, Outcome};
-use crate::backend::aws::{Connection, StackChange, Stacks, TEMPLATES, WantedStack};
+use crate::backend::aws::{Connection, StackChange, Stacks, TEMPLATES, WantedStack, template};
 use std::collections::BTreeMap;
 
 #[derive(Debug, clap::Subcommand)]
@@ -22,7 +22,7 @@ pub(super) enum Command {
 #[derive(Debug, clap::Args)]
 pub(super) struct TemplateArgs {
     /// Which
-    #[arg(value_name = "NAME", value_parser = ["tables", "bucket", "policies", "execution-role"])]
+    #[arg(value_name = "NAME", value_parser = TEMPLATES.map(|(name, _)| name))]
     name: String,
 }
 
@@ -42,8 +42,7 @@ const SHARED: [&str; 3] = ["tables", "bucket", "policies"];
 pub(super) fn run(command: &Command, context: &Context) -> Outcome {
     match command {
         Command::Template(args) => {
-            let found = TEMPLATES.iter().find(|(name, _)| *name == args.name);
-            context.console.raw(found.map_or("", |(_, text)| text));
+            context.console.raw(template(&args.name));
             Ok(Exit::Done)
         }
         Command::Deploy(args) => block_on(deploy(args, context))?,
@@ -57,7 +56,6 @@ fn stack_name(connection: &Connection, name: &str) -> String {
 }
 
 fn wanted(connection: &Connection, name: &str, args: &DeployArgs) -> Result<WantedStack, Failure> {
-    let template = TEMPLATES.iter().find(|(known, _)| *known == name).map_or("", |(_, text)| text);
     let mut parameters = BTreeMap::from([("Prefix", connection.prefix().to_owned())]);
     if name == "tables" && args.no_deletion_protection {
         parameters.insert("DeletionProtection", "false".to_owned());
@@ -65,17 +63,17 @@ fn wanted(connection: &Connection, name: &str, args: &DeployArgs) -> Result<Want
     if name != "tables" {
         parameters.insert("BucketName", connection.bucket().map_err(failure)?.to_owned());
     }
-    Ok(WantedStack { name: stack_name(connection, name), template: template.to_owned(), parameters })
+    Ok(WantedStack { name: stack_name(connection, name), template: template(name).to_owned(), parameters })
 }
 
 async fn deploy(args: &DeployArgs, context: &Context) -> Outcome {
     need_aws_backend(context)?;
     let connection = connect(context).await?;
-    let stacks = Stacks::new(&connection);
+    let stacks = Stacks::new(connection);
     let console = &context.console;
     console.talk(format!("account {}, {}", connection.account(), connection.region()));
     for name in SHARED {
-        let wanted = wanted(&connection, name, args)?;
+        let wanted = wanted(connection, name, args)?;
         let prepared = stacks.prepare(&wanted).await.map_err(failure)?;
         if prepared.changes.is_empty() {
             console.talk(format!("stack {}: as it is wanted", wanted.name));
@@ -106,10 +104,10 @@ fn change_line(change: &StackChange) -> String {
 async fn status(context: &Context) -> Outcome {
     need_aws_backend(context)?;
     let connection = connect(context).await?;
-    let stacks = Stacks::new(&connection);
+    let stacks = Stacks::new(connection);
     let mut is_whole = true;
     for name in SHARED {
-        let stack = stack_name(&connection, name);
+        let stack = stack_name(connection, name);
         match stacks.state(&stack).await.map_err(failure)? {
             None => {
                 is_whole = false;
@@ -132,9 +130,9 @@ async fn status(context: &Context) -> Outcome {
 async fn delete(context: &Context) -> Outcome {
     need_aws_backend(context)?;
     let connection = connect(context).await?;
-    let stacks = Stacks::new(&connection);
+    let stacks = Stacks::new(connection);
     for name in SHARED.iter().rev() {
-        let stack = stack_name(&connection, name);
+        let stack = stack_name(connection, name);
         let was_there = stacks.delete(&stack).await.map_err(failure)?;
         context.console.talk(format!("stack {stack}: {}", if was_there { "deleted" } else { "not there" }));
     }

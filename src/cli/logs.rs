@@ -4,7 +4,8 @@ use super::load::need_local_backend;
 use super::output::Output;
 use super::store::{block_on, find_session};
 use super::{Context, Exit, Failure, Outcome};
-use crate::backend::local::{FileObjects, LogFilter, LogRecord, objects_folder, read_logs};
+use crate::backend::Stores;
+use crate::backend::local::{LogFilter, LogRecord, objects_folder, read_logs};
 use crate::diagnostic::{Sink, Source, known_names};
 use crate::document::{self, Table, Value, ValueKind};
 use crate::plan::NoSuchJob;
@@ -45,8 +46,11 @@ struct NoSuchOperation {
 
 pub(super) fn run(args: &Args, context: &Context) -> Outcome {
     need_local_backend(context)?;
-    let (_, session) = block_on(find_session(&args.session, context))??;
-    block_on(check_names(args, &session, context))??;
+    let session = block_on(async {
+        let (store, session) = find_session(&args.session, context).await?;
+        check_names(args, &session, &store).await?;
+        Ok::<_, Failure>(session)
+    })??;
     let filter =
         LogFilter { job: args.job.clone(), operation: args.operation.clone(), level: args.level.clone() };
     let objects = objects_folder(&context.settings.local.state);
@@ -64,12 +68,11 @@ pub(super) fn run(args: &Args, context: &Context) -> Outcome {
 }
 
 /// A misspelt job or operation would look like one that said nothing.
-async fn check_names(args: &Args, session: &SessionRecord, context: &Context) -> Result<(), Failure> {
+async fn check_names(args: &Args, session: &SessionRecord, store: &Stores) -> Result<(), Failure> {
     if args.job.is_none() && args.operation.is_none() {
         return Ok(());
     }
-    let objects = FileObjects::new(objects_folder(&context.settings.local.state));
-    let Some(pinned) = deployment(&objects, session).await.map_err(Failure::surroundings)? else {
+    let Some(pinned) = deployment(&*store.objects, session).await.map_err(Failure::surroundings)? else {
         return Ok(());
     };
     let job = args.job.as_deref();

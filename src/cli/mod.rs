@@ -138,6 +138,9 @@ pub struct Context {
     pub console: Console,
     /// `--profile`: a profile of the user's AWS files.
     pub profile: Option<String>,
+    /// To AWS, once something has asked for it.
+    #[cfg(feature = "aws")]
+    connection: tokio::sync::OnceCell<crate::backend::aws::Connection>,
 }
 
 /// Parses the arguments and runs the command.
@@ -175,7 +178,15 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> std::process::ExitCode
         Ok(loaded) => loaded,
         Err(error) => return refuse(error, &console),
     };
-    let context = Context { settings, origins, surroundings, console, profile: cli.global.profile };
+    let context = Context {
+        settings,
+        origins,
+        surroundings,
+        console,
+        profile: cli.global.profile,
+        #[cfg(feature = "aws")]
+        connection: tokio::sync::OnceCell::new(),
+    };
     leave(dispatch(cli.command, &context), &context.console)
 }
 

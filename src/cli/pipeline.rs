@@ -5,9 +5,8 @@ use super::store::{block_on, open_store};
 use super::{Context, Exit, Failure, Outcome};
 use crate::backend::Stores;
 use crate::diagnostic::nearest;
-use crate::runner::port::{SessionFilter, deployment_key};
+use crate::runner::port::{DEPLOYMENTS, SessionFilter, deployment_key, deployment_of};
 use crate::session::{DeploymentRecord, SessionRecord};
-use crate::settings::BackendKind;
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -65,9 +64,6 @@ enum PipelineError {
     InUse { name: String, session: String, status: crate::session::SessionStatus },
 }
 
-/// What configurations begin with.
-const CONFIGS: &str = "configs/pipelines/";
-
 pub(super) fn run(command: &Command, context: &Context) -> Outcome {
     block_on(async {
         match command {
@@ -80,13 +76,10 @@ pub(super) fn run(command: &Command, context: &Context) -> Outcome {
 
 /// Versions by pipeline, as their objects are there.
 async fn versions(stores: &Stores) -> Result<BTreeMap<String, Vec<String>>, Failure> {
-    let keys = stores.objects.list(CONFIGS).await.map_err(Failure::surroundings)?;
+    let keys = stores.objects.list(DEPLOYMENTS).await.map_err(Failure::surroundings)?;
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for key in keys {
-        let parts = key.strip_prefix(CONFIGS).and_then(|rest| rest.strip_suffix(".json")?.split_once('/'));
-        if let Some((pipeline, version)) = parts {
-            found.entry(pipeline.to_owned()).or_default().push(version.to_owned());
-        }
+    for (pipeline, version) in keys.iter().filter_map(|key| deployment_of(key)) {
+        found.entry(pipeline.to_owned()).or_default().push(version.to_owned());
     }
     Ok(found)
 }
@@ -180,7 +173,6 @@ async fn show(args: &ShowArgs, context: &Context) -> Outcome {
 
 async fn delete(args: &DeleteArgs, context: &Context) -> Outcome {
     super::load::need_aws_backend(context)?;
-    debug_assert!(context.settings.backend == BackendKind::Aws);
     let Some(stores) = open_store(context).await? else { return Ok(Exit::Done) };
     let found = deployments(&args.name, &stores).await?;
     if let Some(session) = unfinished(&args.name, &stores).await?.first() {

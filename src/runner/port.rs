@@ -354,9 +354,17 @@ pub enum StoreError {
     },
 }
 
+/// What the keys of deployments begin with.
+pub const DEPLOYMENTS: &str = "configs/pipelines/";
+
 /// The key of a session's pinned deployment.
 pub fn deployment_key(pipeline: &str, version: &str) -> String {
-    format!("configs/pipelines/{pipeline}/{version}.json")
+    format!("{DEPLOYMENTS}{pipeline}/{version}.json")
+}
+
+/// The pipeline and the version of a deployment's key.
+pub fn deployment_of(key: &str) -> Option<(&str, &str)> {
+    key.strip_prefix(DEPLOYMENTS)?.strip_suffix(".json")?.split_once('/')
 }
 
 /// The key of a job's output.

@@ -21,5 +21,5 @@ pub use engine::StepFunctions;
 pub use error::AwsError;
 pub use health::Looked;
 pub use objects::S3Objects;
-pub use stacks::{Prepared, StackChange, StackState, Stacks, TEMPLATES, WantedStack};
+pub use stacks::{Prepared, StackChange, StackState, Stacks, TEMPLATES, WantedStack, template};
 pub use store::DynamoStore;

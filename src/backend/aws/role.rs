@@ -1,7 +1,7 @@
 //! The execution role of a pipeline: exactly what its operations' plugins say that they need.
 
 use super::error::AwsError;
-use super::stacks::{TEMPLATES, WantedStack};
+use super::stacks::{WantedStack, template};
 use crate::pipeline::Statement;
 use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -56,7 +56,7 @@ pub(super) fn stack(
         return Err(AwsError::PolicyTooLarge { pipeline: pipeline.to_owned(), size, limit: LIMIT - FIXED });
     }
     let policy = json!({"PolicyName": "operations", "PolicyDocument": document});
-    let (_, template) = TEMPLATES[3];
+    let template = template("execution-role");
     let template = if statements.is_empty() {
         template.to_owned()
     } else {

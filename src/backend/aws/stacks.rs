@@ -16,6 +16,11 @@ pub const TEMPLATES: [(&str, &str); 4] = [
     ("execution-role", include_str!("../../../infrastructure/iam/execution-role.yaml")),
 ];
 
+/// The text of one of [`TEMPLATES`]; empty where there is none of that name.
+pub fn template(name: &str) -> &'static str {
+    TEMPLATES.iter().find(|(known, _)| *known == name).map_or("", |(_, text)| text)
+}
+
 /// A stack as it is wanted.
 #[derive(Debug, Clone)]
 pub struct WantedStack {

@@ -1,17 +1,14 @@
 //! `bunsui session resume`.
 
-use super::take_up::{TakeUp, take_up};
+use super::take_up::{GoOnArgs, TakeUp, take_up};
 use super::{ask, find, is_driven, refuse_driven, refuse_final, wait};
 use crate::backend::Stores;
-use crate::cli::detach::{self, DetachArgs};
-use crate::cli::drive::{Drive, user_name};
-use crate::cli::output::Output;
-use crate::cli::parameters::ParameterArgs;
+use crate::cli::detach;
+use crate::cli::drive::user_name;
 use crate::cli::store::block_on;
 use crate::cli::{Context, Exit, Failure, Outcome};
 use crate::runner::Entry;
 use crate::session::{RequestKind, SessionRecord, SessionStatus};
-use std::num::NonZeroU32;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct ResumeArgs {
@@ -19,19 +16,11 @@ pub(in crate::cli) struct ResumeArgs {
     #[arg(value_name = "SESSION")]
     session: String,
     #[command(flatten)]
-    secrets: ParameterArgs,
-    /// Jobs in flight, at most; default: what the pipeline says, else four a processor
-    #[arg(long, value_name = "N")]
-    max_concurrency: Option<NonZeroU32>,
-    #[command(flatten)]
-    detach: DetachArgs,
-    /// Progress for people on stderr, or one JSON object an event on stdout, the last one the session
-    #[arg(long, value_enum, default_value_t = Output::Human)]
-    output: Output,
+    go_on: GoOnArgs,
 }
 
 pub(in crate::cli) fn resume(args: &ResumeArgs, context: &Context) -> Outcome {
-    if args.detach.detach {
+    if args.go_on.detach.detach {
         return detach::start(context);
     }
     block_on(async {
@@ -47,11 +36,9 @@ pub(in crate::cli) fn resume(args: &ResumeArgs, context: &Context) -> Outcome {
             SessionStatus::Cancelling => Entry::Cancel { by, reason: "cancelled before".into(), after },
             _ => Entry::Resume { by, after },
         };
-        let taken = TakeUp { session, store, entry, secrets: &args.secrets, output: args.output };
-        let drive = take_up(taken, context).await?;
-        Drive { max_concurrency: args.max_concurrency, is_detached: args.detach.detached, ..drive }
-            .finish()
-            .await
+        let GoOnArgs { secrets, output, .. } = &args.go_on;
+        let taken = TakeUp { session, store, entry, secrets, output: *output };
+        args.go_on.finish(take_up(taken, context).await?).await
     })?
 }
 

@@ -1,15 +1,15 @@
 //! `bunsui session retry`: what did not succeed, and everything downstream, in another go of the same session.
 
-use super::take_up::{Kept, Ready, current_file, parameters, pinned, pinned_plugins, plan_of, ready, valid};
+use super::take_up::{
+    GoOnArgs, Kept, Ready, current_file, parameters, pinned, pinned_plugins, plan_of, ready, valid,
+};
 use super::{ControlError, find, is_driven};
 use crate::backend::Stores;
 use crate::backend::local::check_runnable;
 use crate::cli::aws::{DeployMode, deployed};
-use crate::cli::detach::{self, DetachArgs};
-use crate::cli::drive::{Drive, keep_plugins, plugin_names, plugin_records, used_plugins, user_name};
+use crate::cli::detach;
+use crate::cli::drive::{keep_plugins, plugin_names, plugin_records, used_plugins, user_name};
 use crate::cli::load::{check, find_plugins, read_file, report};
-use crate::cli::output::Output;
-use crate::cli::parameters::ParameterArgs;
 use crate::cli::provenance::git_record;
 use crate::cli::store::block_on;
 use crate::cli::{Context, Exit, Failure, Outcome};
@@ -22,7 +22,6 @@ use crate::runner::{Entry, Retry, deployment_record};
 use crate::session::{DeploymentRecord, SessionRecord, SessionStatus};
 use crate::settings::BackendKind;
 use jiff::Timestamp;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 
 #[derive(Debug, clap::Args)]
@@ -41,19 +40,11 @@ pub(in crate::cli) struct RetryArgs {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    secrets: ParameterArgs,
-    /// Jobs in flight, at most; default: what the pipeline says, else four a processor
-    #[arg(long, value_name = "N")]
-    max_concurrency: Option<NonZeroU32>,
-    #[command(flatten)]
-    detach: DetachArgs,
-    /// Progress for people on stderr, or one JSON object an event on stdout, the last one the session
-    #[arg(long, value_enum, default_value_t = Output::Human)]
-    output: Output,
+    go_on: GoOnArgs,
 }
 
 pub(in crate::cli) fn retry(args: &RetryArgs, context: &Context) -> Outcome {
-    if args.detach.detach && !args.dry_run {
+    if args.go_on.detach.detach && !args.dry_run {
         return detach::start(context);
     }
     block_on(async {
@@ -75,10 +66,8 @@ pub(in crate::cli) fn retry(args: &RetryArgs, context: &Context) -> Outcome {
         }
         let entry = Entry::Retry { by: user_name(context), jobs: args.job.clone(), after };
         let session = SessionRecord { version: deployment.version.clone(), ..session };
-        let parts = Ready { session, store, entry, output: args.output, plan, plugins, deployment };
-        let drive = ready(parts, context).await?;
-        let (max_concurrency, is_detached) = (args.max_concurrency, args.detach.detached);
-        Drive { max_concurrency, is_detached, ..drive }.finish().await
+        let parts = Ready { session, store, entry, output: args.go_on.output, plan, plugins, deployment };
+        args.go_on.finish(ready(parts, context).await?).await
     })?
 }
 
@@ -116,7 +105,7 @@ async fn as_pinned(
     let plugins = pinned_plugins(&session, context);
     let checked = check(&deployment.file, deployment.text.clone().into_bytes(), &plugins);
     let pipeline = Arc::new(valid(checked, context)?);
-    let parameters = parameters(&session, &pipeline, Kept::All, &args.secrets, context)?;
+    let parameters = parameters(&session, &pipeline, Kept::All, &args.go_on.secrets, context)?;
     let plan = Arc::new(plan_of(&session, pipeline, &plugins, parameters)?);
     super::take_up::refuse_other_definitions(&session, &deployment, &plan)?;
     let is_same =
@@ -149,7 +138,7 @@ async fn with_current(
             pipeline: session.pipeline_id.clone(),
         }));
     }
-    let parameters = parameters(&session, &pipeline, Kept::Given, &args.secrets, context)?;
+    let parameters = parameters(&session, &pipeline, Kept::Given, &args.go_on.secrets, context)?;
     let plan = plan_of(&session, pipeline.clone(), &plugins, parameters)?;
     let mut sink = Sink::new();
     if context.settings.backend == BackendKind::Local {

@@ -3,11 +3,12 @@
 use super::{ControlError, pin_missing};
 use crate::backend::Stores;
 use crate::backend::local::kept_library;
+use crate::cli::detach::DetachArgs;
 use crate::cli::drive::{Drive, this_runner};
 use crate::cli::load::{Checked, check, find_plugins_before, report};
 use crate::cli::output::Output;
 use crate::cli::parameters::{ParameterArgs, given};
-use crate::cli::{Context, Failure, compile};
+use crate::cli::{Context, Failure, Outcome, compile};
 use crate::diagnostic::Sink;
 use crate::pipeline::Pipeline;
 use crate::plan::{Given, GivenValue, Parameters, Plan, plan, resolve_parameters};
@@ -17,8 +18,32 @@ use crate::runner::port::{SessionStore, deployment};
 use crate::runner::{Entry, deployment_record, reused_outputs};
 use crate::session::{DeploymentRecord, SessionRecord};
 use crate::state_machine;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// Arguments of commands that go on with a stored session.
+#[derive(Debug, clap::Args)]
+pub(super) struct GoOnArgs {
+    #[command(flatten)]
+    pub(super) secrets: ParameterArgs,
+    /// Jobs in flight, at most; default: what the pipeline says, else four a processor
+    #[arg(long, value_name = "N")]
+    max_concurrency: Option<NonZeroU32>,
+    #[command(flatten)]
+    pub(super) detach: DetachArgs,
+    /// Progress for people on stderr, or one JSON object an event on stdout, the last one the session
+    #[arg(long, value_enum, default_value_t = Output::Human)]
+    pub(super) output: Output,
+}
+
+impl GoOnArgs {
+    /// Drives a session as they say.
+    pub(super) async fn finish(&self, drive: Drive<'_>) -> Outcome {
+        let (max_concurrency, is_detached) = (self.max_concurrency, self.detach.detached);
+        Drive { max_concurrency, is_detached, ..drive }.finish().await
+    }
+}
 
 /// A stored session, and how it is to be driven.
 pub(super) struct TakeUp<'s> {
