@@ -68,7 +68,7 @@ struct NoExclusiveKey {
     error: EvaluationError,
 }
 
-fn parse_count(text: &str) -> Result<NonZeroU32, String> {
+pub(super) fn parse_count(text: &str) -> Result<NonZeroU32, String> {
     text.parse().map_err(|_| "it is a whole number, at least 1".into())
 }
 

@@ -338,6 +338,10 @@ fn wrong_arguments_say_what_is_right() {
 
     For more information, try '--help'.
     ");
+    for command in ["resume", "retry"] {
+        let refused = scratch.run(&format!("session {command} last --max-concurrency 0")).expect_code(2);
+        assert!(refused.stderr.contains("it is a whole number, at least 1"), "{}", refused.stderr);
+    }
     assert_snapshot!(scratch.run("run t.toml --label team").snapshot(), @"
     exit code: 2
     ----- stdout -----

@@ -8,6 +8,7 @@ use crate::cli::drive::{Drive, this_runner};
 use crate::cli::load::{Checked, check, find_plugins_before, report};
 use crate::cli::output::Output;
 use crate::cli::parameters::{ParameterArgs, given};
+use crate::cli::run::parse_count;
 use crate::cli::{Context, Failure, Outcome, compile};
 use crate::diagnostic::Sink;
 use crate::pipeline::Pipeline;
@@ -28,7 +29,7 @@ pub(super) struct GoOnArgs {
     #[command(flatten)]
     pub(super) secrets: ParameterArgs,
     /// Jobs in flight, at most; default: what the pipeline says, else four a processor
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_count)]
     max_concurrency: Option<NonZeroU32>,
     #[command(flatten)]
     pub(super) detach: DetachArgs,
