@@ -111,13 +111,14 @@ pub(super) mod connected {
         Stores,
     };
     use crate::backend::aws::{
-        AwsError, Change, Connection, ConnectionOptions, Deployer, DynamoStore, Looked, S3Objects,
+        AwsError, Change, Connection, ConnectionOptions, Deployer, DynamoStore, Looked, Offset, S3Objects,
         StepFunctions,
     };
     use crate::cli::doctor::Finding;
     use crate::cli::pipeline::by_need;
     use crate::cli::plan::Deployed;
     use crate::pipeline::{AccountPlace, PermissionsRequest, parse_duration};
+    use jiff::SignedDuration;
     use std::time::Duration;
 
     /// How long sessions are kept where the settings do not say it.
@@ -367,6 +368,18 @@ pub(super) mod connected {
         deployer.make_role(prepared).await.map_err(failure)
     }
 
+    /// Leases of sessions last seconds, and are judged by the clock of whoever looks.
+    fn clock(offset: Offset) -> Finding {
+        const TOLERATED: SignedDuration = SignedDuration::from_secs(10);
+        let found = format!("{offset} AWS's");
+        if offset.0.abs() < TOLERATED {
+            return Finding::well("clock", found);
+        }
+        let help = "set this machine's clock: by a wrong one a runner takes another's session for abandoned, \
+                    and from 5 minutes on AWS refuses what it signs";
+        Finding::wrong("clock", found, help)
+    }
+
     /// What `doctor` looks at.
     pub(in crate::cli) async fn findings(context: &Context) -> Vec<Finding> {
         let connection = match open(context).await {
@@ -375,6 +388,7 @@ pub(super) mod connected {
         };
         let whose = format!("of account {}, in {}", connection.account(), connection.region());
         let mut findings = vec![Finding::well("credentials", whose)];
+        findings.extend(connection.clock().map(clock));
         findings.extend(connection.look().await.into_iter().map(|Looked { what, found }| match found {
             Ok(found) => Finding::well(what, found),
             Err(AwsError::NotFound { message, .. }) => {

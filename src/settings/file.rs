@@ -93,19 +93,31 @@ impl Reader<'_> {
 
     /// A key above all sections, or a section. `prefix` is put before the file's name in each layer.
     fn entry(&mut self, name: &str, entry: &Entry, prefix: &str, also: &[&str], into: &mut Vec<Setting>) {
-        if let Some(key) = key::find("", name) {
+        self.entry_within("", name, entry, prefix, also, into);
+    }
+
+    /// A key of a section, or a section in it.
+    fn entry_within(
+        &mut self,
+        section: &str,
+        name: &str,
+        entry: &Entry,
+        prefix: &str,
+        also: &[&str],
+        into: &mut Vec<Setting>,
+    ) {
+        let path = if section.is_empty() { name.to_owned() } else { format!("{section}.{name}") };
+        let sections = key::sections(section);
+        if let Some(key) = key::find(section, name) {
             self.setting(key, entry, prefix, into);
-        } else if key::sections().contains(&name) {
-            let Some(table) = self.table(name, &entry.value) else { return };
+        } else if sections.contains(&name) {
+            let Some(table) = self.table(&path, &entry.value) else { return };
             for (inner, entry) in &table.entries {
-                match key::find(name, inner) {
-                    Some(key) => self.setting(key, entry, prefix, into),
-                    None => self.unknown(&format!("{name}.{inner}"), inner, entry, &key::names(name)),
-                }
+                self.entry_within(&path, inner, entry, prefix, &[], into);
             }
         } else {
-            let known = [key::names("").as_slice(), key::sections().as_slice(), also].concat();
-            self.unknown(name, name, entry, &known);
+            let known = [key::names(section).as_slice(), sections.as_slice(), also].concat();
+            self.unknown(&path, name, entry, &known);
         }
     }
 

@@ -5,7 +5,7 @@ use crate::diagnostic::nearest;
 /// A setting.
 #[derive(Debug)]
 pub(super) struct Key {
-    /// `[section]`; empty for a key above all sections.
+    /// `[section]`, `[section.inner]`; empty for a key above all sections.
     pub(super) section: &'static str,
     /// Its name in the section.
     pub(super) name: &'static str,
@@ -40,6 +40,27 @@ pub(super) const KEYS: &[Key] = &[
     key("aws", "execution_role", Kind::Text(check_role)),
     key("aws", "assume_role", Kind::Text(check_role)),
     key("aws", "retention", Kind::Text(check_retention)),
+    key("aws.endpoint_urls", "cloudformation", Kind::Text(check_url)),
+    key("aws.endpoint_urls", "dynamodb", Kind::Text(check_url)),
+    key("aws.endpoint_urls", "ec2", Kind::Text(check_url)),
+    key("aws.endpoint_urls", "ecs", Kind::Text(check_url)),
+    key("aws.endpoint_urls", "lambda", Kind::Text(check_url)),
+    key("aws.endpoint_urls", "logs", Kind::Text(check_url)),
+    key("aws.endpoint_urls", "s3", Kind::Text(check_url)),
+    key("aws.endpoint_urls", "sfn", Kind::Text(check_url)),
+    key("aws.endpoint_urls", "sts", Kind::Text(check_url)),
+    key("aws.quotas", "CreateStateMachine", Kind::Text(check_quota)),
+    key("aws.quotas", "DeleteStateMachine", Kind::Text(check_quota)),
+    key("aws.quotas", "DeleteStateMachineVersion", Kind::Text(check_quota)),
+    key("aws.quotas", "DescribeExecution", Kind::Text(check_quota)),
+    key("aws.quotas", "DescribeStateMachine", Kind::Text(check_quota)),
+    key("aws.quotas", "GetExecutionHistory", Kind::Text(check_quota)),
+    key("aws.quotas", "ListTagsForResource", Kind::Text(check_quota)),
+    key("aws.quotas", "StartExecution", Kind::Text(check_quota)),
+    key("aws.quotas", "StopExecution", Kind::Text(check_quota)),
+    key("aws.quotas", "TagResource", Kind::Text(check_quota)),
+    key("aws.quotas", "TestState", Kind::Text(check_quota)),
+    key("aws.quotas", "UpdateStateMachine", Kind::Text(check_quota)),
     key("plugins", "paths", Kind::Paths),
     key("logs", "collect", Kind::Choice(&["failed", "all", "none"])),
     key("validate", "allow", Kind::Texts(check_code)),
@@ -73,9 +94,14 @@ pub(super) fn names(section: &str) -> Vec<&'static str> {
     KEYS.iter().filter(|key| key.section == section).map(|key| key.name).collect()
 }
 
-/// The sections, once each.
-pub(super) fn sections() -> Vec<&'static str> {
-    let mut sections: Vec<_> = KEYS.iter().map(|key| key.section).filter(|s| !s.is_empty()).collect();
+/// The sections within a section, or above all; by their own names, once each.
+pub(super) fn sections(within: &str) -> Vec<&'static str> {
+    let inner = |section: &'static str| match within {
+        "" => section.split('.').next(),
+        _ => section.strip_prefix(within)?.strip_prefix('.'),
+    };
+    let mut sections: Vec<_> = KEYS.iter().filter_map(|key| inner(key.section)).collect();
+    sections.retain(|section| !section.is_empty());
     sections.dedup();
     sections
 }
@@ -138,6 +164,13 @@ fn check_prefix(text: &str) -> Result<(), &'static str> {
 fn check_url(text: &str) -> Result<(), &'static str> {
     let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
     claim(host.is_some_and(|host| !host.is_empty()), "an address that starts with `http://` or `https://`")
+}
+
+fn check_quota(text: &str) -> Result<(), &'static str> {
+    claim(
+        crate::settings::Quota::parse(text).is_some(),
+        "a bucket's size and its refill per second, such as `800/150`",
+    )
 }
 
 fn check_role(text: &str) -> Result<(), &'static str> {

@@ -16,6 +16,7 @@ mod tests;
 pub use load::{Origin, Overrides, SettingsError, Surroundings, load};
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// What bunsui.toml, the environment and flags decide. Paths are absolute.
@@ -68,12 +69,45 @@ pub struct AwsSettings {
     pub prefix: String,
     /// Another address for all services.
     pub endpoint_url: Option<String>,
+    /// Other addresses of single services, by the names that `AWS_ENDPOINT_URL_<SERVICE>` has for them.
+    #[serde(default)]
+    pub endpoint_urls: BTreeMap<String, String>,
+    /// Quotas of APIs, `size/refill`, instead of those that AWS publishes.
+    #[serde(default)]
+    pub quotas: BTreeMap<String, String>,
     /// The ARN of the role that state machines take on.
     pub execution_role: Option<String>,
     /// A role to take on, by its ARN.
     pub assume_role: Option<String>,
     /// How long sessions are kept, as a duration: DynamoDB deletes them after it.
     pub retention: Option<String>,
+}
+
+impl AwsSettings {
+    /// The quota that is set for an API.
+    pub fn quota(&self, api: &str) -> Option<Quota> {
+        self.quotas.get(api).and_then(|text| Quota::parse(text))
+    }
+}
+
+/// How much of an API an account has in a region, as a token bucket: so many calls at once, so many more each second.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Quota {
+    /// Calls at once.
+    pub size: f64,
+    /// Calls more each second.
+    pub refill: f64,
+}
+
+impl Quota {
+    /// `800/150`, as the tables of AWS's guides have it: bucket size, and refill rate per second.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (size, refill) = text.split_once('/')?;
+        let number = |text: &str| text.trim().parse().ok().filter(|number: &f64| number.is_finite());
+        let quota = Self { size: number(size)?, refill: number(refill)? };
+        // A bucket of less than one call, or one that never fills, would hold back every call for good.
+        (quota.size >= 1.0 && quota.refill > 0.0).then_some(quota)
+    }
 }
 
 /// `[plugins]`

@@ -133,6 +133,43 @@ fn each_layer_replaces_those_below_it() {
 }
 
 #[test]
+fn sections_within_sections_are_layers_of_single_values() {
+    let text = "[aws.endpoint_urls]\ns3 = \"http://localhost:9000\"\nsts = \"http://localhost:1\"\n\
+                [env.live.aws.quotas]\nStartExecution = \"1300/300\"\n";
+    let case = case(
+        &[("project/bunsui.toml", text)],
+        &[
+            ("BUNSUI_AWS__ENDPOINT_URLS__STS", "http://localhost:2"),
+            ("BUNSUI_AWS__QUOTAS__STOPEXECUTION", "5/0.5"),
+        ],
+    )
+    .environment("live");
+    case.check(&[
+        r#"aws.endpoint_urls.s3 = "http://localhost:9000"  # ../bunsui.toml:2"#,
+        r#"aws.endpoint_urls.sts = "http://localhost:2"  # BUNSUI_AWS__ENDPOINT_URLS__STS"#,
+        r#"aws.quotas.StartExecution = "1300/300"  # [env.live] ../bunsui.toml:5"#,
+    ]);
+    let aws = case.load().aws;
+    assert_eq!(aws.quota("StopExecution"), Some(Quota { size: 5.0, refill: 0.5 }));
+    assert_eq!(aws.endpoint_urls["s3"], "http://localhost:9000");
+}
+
+#[test]
+fn what_is_wrong_in_a_section_within_a_section_is_found() {
+    let text = "[aws]\nendpoint_urls = { s33 = \"http://x\", s3 = \"x\" }\nqouta = 1\n\
+                [aws.quotas]\nStopExecution = \"0/1\"\nStartExecution = \"1\"\n";
+    let size = "it has to be a bucket's size and its refill per second, such as `800/150`";
+    case(&[("project/bunsui.toml", text)], &[]).check_findings(&[
+        "../bunsui.toml:2:19 unknown_key unknown setting `aws.endpoint_urls.s33` / did you mean `s3`?",
+        "../bunsui.toml:2:42 invalid_value `x` is not a value of `aws.endpoint_urls.s3`: it has to be an address \
+         that starts with `http://` or `https://` / -",
+        "../bunsui.toml:3:1 unknown_key unknown setting `aws.qouta` / did you mean `quotas`?",
+        &format!("../bunsui.toml:5:17 invalid_value `0/1` is not a value of `aws.quotas.StopExecution`: {size} / -"),
+        &format!("../bunsui.toml:6:18 invalid_value `1` is not a value of `aws.quotas.StartExecution`: {size} / -"),
+    ]);
+}
+
+#[test]
 fn all_that_the_design_shows_is_accepted() {
     let text = r#"
 backend = "local"
@@ -315,7 +352,15 @@ fn a_folder_called_bunsui_toml_is_passed_over() {
 #[test]
 fn the_user_guide_has_every_setting() {
     let guide = include_str!("../../docs/user-guide.md");
+    let guides = format!("{guide}{}", include_str!("../../docs/aws.md"));
     for key in key::KEYS {
+        if key.section.contains('.') {
+            // One row for the section, in which, or in the page that it points to, each name stands.
+            assert!(guide.contains(&format!("| `{}.<", key.section)), "no row for {}", key.section);
+            let names = [format!("`{}`", key.name), format!("\n{} = ", key.name)];
+            assert!(names.iter().any(|name| guides.contains(name)), "nothing of {}", key.path());
+            continue;
+        }
         let cells = format!("| `{}` | `{}` |", key.path(), key.variable());
         assert!(guide.contains(&cells), "no row that begins with {cells}");
     }

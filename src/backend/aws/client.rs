@@ -1,6 +1,9 @@
 //! The one way to AWS: one configuration for all clients, and the account checked before anything is written.
 
+use super::clock::Clock;
+use super::clock::Offset;
 use super::error::{AwsError, Call, classify};
+use super::limiter::Limiter;
 use crate::settings::AwsSettings;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -8,6 +11,7 @@ use aws_credential_types::Credentials;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
+use jiff::SignedDuration;
 use std::time::Duration;
 
 /// What a connection is made from.
@@ -27,6 +31,7 @@ pub struct Connection {
     config: SdkConfig,
     settings: AwsSettings,
     account: String,
+    clock: Clock,
 }
 
 /// An answer that takes longer is none; the SDK then tries again.
@@ -34,6 +39,9 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Longer than that nobody waits for one call, its retries included.
 const CALL_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// AWS refuses a signature whose time is so far off (IAM guide, "Signature Version 4 request elements").
+const REFUSED: SignedDuration = SignedDuration::from_mins(5);
 
 impl Connection {
     /// Finds credentials and region, and asks whose account it is. Where `[aws] account` says another, it is refused.
@@ -43,18 +51,28 @@ impl Connection {
             return Err(AwsError::NoRegion);
         }
         let call = Call::new("sts", "GetCallerIdentity", "the account");
-        let identity = aws_sdk_sts::Client::new(&config)
-            .get_caller_identity()
-            .send()
-            .await
-            .map_err(|error| classify(error, &call))?;
+        let sts = aws_sdk_sts::Client::new(&at(&config, &options.settings, "sts"));
+        let clock = Clock::default();
+        let asked = sts.get_caller_identity().customize().interceptor(clock.clone()).send().await;
+        let identity = asked.map_err(|error| match (classify(error, &call), clock.ahead()) {
+            // AWS takes such a signature for one that was made long ago, or by a wrong secret.
+            (AwsError::NoCredentials { message, .. }, Some(ahead)) if ahead.abs() >= REFUSED => {
+                AwsError::WrongClock { offset: Offset(ahead), message }
+            }
+            (error, _) => error,
+        })?;
         let account = identity.account().unwrap_or_default().to_owned();
         if let Some(wanted) = &options.settings.account
             && *wanted != account
         {
             return Err(AwsError::OtherAccount { found: account, wanted: wanted.clone() });
         }
-        Ok(Self { config, settings: options.settings.clone(), account })
+        Ok(Self { config, settings: options.settings.clone(), account, clock })
+    }
+
+    /// How far this machine's clock is ahead of AWS's.
+    pub fn clock(&self) -> Option<Offset> {
+        self.clock.ahead().map(Offset)
     }
 
     /// The account, twelve digits.
@@ -83,23 +101,39 @@ impl Connection {
     }
 
     pub(super) fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
-        aws_sdk_dynamodb::Client::new(&self.config)
+        aws_sdk_dynamodb::Client::new(&self.of("dynamodb"))
     }
 
     pub(super) fn cloudformation(&self) -> aws_sdk_cloudformation::Client {
-        aws_sdk_cloudformation::Client::new(&self.config)
+        aws_sdk_cloudformation::Client::new(&self.of("cloudformation"))
     }
 
     pub(super) fn step_functions(&self) -> aws_sdk_sfn::Client {
-        aws_sdk_sfn::Client::new(&self.config)
+        aws_sdk_sfn::Client::new(&self.of("sfn"))
     }
 
     pub(super) fn s3(&self) -> aws_sdk_s3::Client {
-        let config = aws_sdk_s3::config::Builder::from(&self.config)
+        let config = aws_sdk_s3::config::Builder::from(&self.of("s3"))
             // Another address than AWS's own seldom has a name for each bucket.
-            .force_path_style(self.settings.endpoint_url.is_some())
+            .force_path_style(self.of("s3").endpoint_url().is_some())
             .build();
         aws_sdk_s3::Client::from_conf(config)
+    }
+
+    fn of(&self, service: &str) -> SdkConfig {
+        at(&self.config, &self.settings, service)
+    }
+
+    pub(super) fn limiter(&self) -> Limiter {
+        Limiter::new(self.region(), &self.settings)
+    }
+}
+
+/// The configuration for a service: with its own address, where it has one.
+fn at(config: &SdkConfig, settings: &AwsSettings, service: &str) -> SdkConfig {
+    match settings.endpoint_urls.get(service) {
+        None => config.clone(),
+        Some(address) => config.to_builder().endpoint_url(address).build(),
     }
 }
 
@@ -131,8 +165,9 @@ async fn configuration(options: &ConnectionOptions) -> SdkConfig {
     match &options.settings.assume_role {
         None => config,
         Some(role) => {
+            let sts = at(&config, &options.settings, "sts");
             let provider =
-                AssumeRoleProvider::builder(role).session_name("bunsui").configure(&config).build().await;
+                AssumeRoleProvider::builder(role).session_name("bunsui").configure(&sts).build().await;
             let provider = aws_credential_types::provider::SharedCredentialsProvider::new(provider);
             config.into_builder().credentials_provider(provider).build()
         }

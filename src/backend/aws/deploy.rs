@@ -61,7 +61,7 @@ impl Deployer {
             machines: connection.step_functions(),
             tables: connection.dynamodb(),
             stacks: Stacks::new(connection),
-            limiter: Limiter::new(connection.region()),
+            limiter: connection.limiter(),
             account: connection.account().to_owned(),
             region: connection.region().to_owned(),
             prefix: connection.prefix().to_owned(),

@@ -56,7 +56,7 @@ impl StepFunctions {
     ) -> Self {
         Self {
             client: connection.step_functions(),
-            limiter: Limiter::new(connection.region()),
+            limiter: connection.limiter(),
             pipeline,
             plugins,
             versions,

@@ -1,5 +1,6 @@
 //! What can go wrong with AWS, as a few kinds that people can act on.
 
+use super::clock::Offset;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::request_id::RequestId;
@@ -130,6 +131,20 @@ pub enum AwsError {
         /// Why not.
         message: String,
     },
+    /// What is signed by this clock is refused.
+    #[error("this machine's clock is {offset} AWS's, so AWS refuses its signatures: {message}")]
+    #[diagnostic(
+        code("bunsui::aws::wrong_clock"),
+        help(
+            "set the clock, as with `timedatectl set-ntp true`; a virtual machine that slept is often late"
+        )
+    )]
+    WrongClock {
+        /// How far, and in which way.
+        offset: Offset,
+        /// As AWS says it.
+        message: String,
+    },
     /// Nothing says where.
     #[error("no AWS region is set")]
     #[diagnostic(code("bunsui::aws::no_region"), help("set `[aws] region`, `--region` or AWS_REGION"))]
@@ -232,6 +247,7 @@ fn by_name(call: &Call, code: &str, message: &str, request: Option<&str>) -> Aws
         | "InvalidAccessKeyId"
         | "SignatureDoesNotMatch"
         | "InvalidSignatureException"
+        | "RequestTimeTooSkewed"
         | "MissingAuthenticationToken" => AwsError::NoCredentials { action, message },
         "ResourceNotFoundException"
         | "NoSuchBucket"

@@ -1,22 +1,16 @@
 //! Token buckets, one for each API, at the quotas that Step Functions publishes: bunsui alone never throttles an account.
 
+use crate::settings::{AwsSettings, Quota};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How much of an API an account has in a region: so many calls at once, so many more each second.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Quota {
-    pub(super) size: f64,
-    pub(super) refill: f64,
-}
-
 /// Regions with larger quotas (Step Functions developer guide, "Quotas related to API action throttling").
 const LARGE: [&str; 3] = ["us-east-1", "us-west-2", "eu-west-1"];
 
 /// The quota of an API in a region. Of one that is not in the guide: one call a second.
-pub(super) fn quota(api: &str, region: &str) -> Quota {
+fn published(api: &str, region: &str) -> Quota {
     let is_large = LARGE.contains(&region);
     let (size, refill) = match (api, is_large) {
         ("StartExecution", true) => (1300.0, 300.0),
@@ -38,6 +32,7 @@ pub(super) fn quota(api: &str, region: &str) -> Quota {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Limiter {
     region: String,
+    settings: Arc<AwsSettings>,
     buckets: Arc<Mutex<HashMap<&'static str, Bucket>>>,
 }
 
@@ -50,8 +45,13 @@ struct Bucket {
 }
 
 impl Limiter {
-    pub(super) fn new(region: &str) -> Self {
-        Self { region: region.to_owned(), buckets: Arc::default() }
+    pub(super) fn new(region: &str, settings: &AwsSettings) -> Self {
+        Self { region: region.to_owned(), settings: Arc::new(settings.clone()), buckets: Arc::default() }
+    }
+
+    /// What is set, else what AWS publishes.
+    fn quota(&self, api: &str) -> Quota {
+        self.settings.quota(api).unwrap_or_else(|| published(api, &self.region))
     }
 
     /// Waits until a call of this API is within its quota.
@@ -65,7 +65,7 @@ impl Limiter {
     fn reserve(&self, api: &'static str, now: Instant) -> Duration {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let bucket = buckets.entry(api).or_insert_with(|| {
-            let quota = quota(api, &self.region);
+            let quota = self.quota(api);
             Bucket { quota, tokens: quota.size, at: now }
         });
         let Quota { size, refill } = bucket.quota;
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn calls_are_kept_to_the_quota() {
-        let limiter = Limiter::new("ap-northeast-1");
+        let limiter = Limiter::new("ap-northeast-1", &AwsSettings::default());
         let now = Instant::now();
         let waits: Vec<Duration> = (0..300).map(|_| limiter.reserve("DescribeExecution", now)).collect();
         assert!(waits[..250].iter().all(Duration::is_zero), "the bucket is full at first");
@@ -96,9 +96,22 @@ mod tests {
     }
 
     #[test]
+    fn a_quota_that_is_set_counts() {
+        let settings = AwsSettings {
+            quotas: [("StopExecution".to_owned(), "2/0.5".to_owned())].into(),
+            ..AwsSettings::default()
+        };
+        let limiter = Limiter::new("eu-west-1", &settings);
+        let now = Instant::now();
+        let waits: Vec<u64> = (0..4).map(|_| limiter.reserve("StopExecution", now).as_secs()).collect();
+        assert_eq!(waits, [0, 0, 2, 4]);
+        assert!(limiter.reserve("StartExecution", now).is_zero(), "the others are as published");
+    }
+
+    #[test]
     fn some_regions_have_more() {
-        assert_eq!(quota("StartExecution", "us-east-1"), Quota { size: 1300.0, refill: 300.0 });
-        assert_eq!(quota("StartExecution", "eu-central-1"), Quota { size: 800.0, refill: 150.0 });
-        assert_eq!(quota("PublishStateMachineVersion", "us-east-1"), Quota { size: 1.0, refill: 1.0 });
+        assert_eq!(published("StartExecution", "us-east-1"), Quota { size: 1300.0, refill: 300.0 });
+        assert_eq!(published("StartExecution", "eu-central-1"), Quota { size: 800.0, refill: 150.0 });
+        assert_eq!(published("PublishStateMachineVersion", "us-east-1"), Quota { size: 1.0, refill: 1.0 });
     }
 }

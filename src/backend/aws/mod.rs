@@ -5,6 +5,7 @@
 //! Deliberately does not: let an SDK's type out of this folder.
 
 mod client;
+mod clock;
 mod deploy;
 mod engine;
 mod error;
@@ -16,6 +17,7 @@ mod stacks;
 mod store;
 
 pub use client::{Connection, ConnectionOptions};
+pub use clock::Offset;
 pub use deploy::{Change, Deployer};
 pub use engine::StepFunctions;
 pub use error::AwsError;

@@ -1,0 +1,73 @@
+//! `infra` and `doctor`.
+
+use super::{functions, job, make_function, scratch_in, sdk_config, variable};
+use bunsui_test_support::{ministack, own_account};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_empty_account_is_made_ready_and_a_pipeline_runs_with_a_role_of_its_own() {
+    if ministack().is_none() {
+        return;
+    }
+    let Some(scratch) = scratch_in(&own_account()) else { return };
+    let sick = scratch.run("doctor").expect_code(3).stdout;
+    assert!(sick.contains("wrong  table bunsui-sessions"), "{sick}");
+    assert!(sick.contains("help: to make what is not there: bunsui infra deploy"), "{sick}");
+    let dry = scratch.run("infra deploy --dry-run").expect_code(0).stderr;
+    assert!(dry.contains("add     Sessions (AWS::DynamoDB::Table)"), "{dry}");
+    assert!(scratch.run("infra status").expect_code(0).stdout.contains("bunsui-tables: not there"));
+    let made = scratch.run("infra deploy").expect_code(0).stderr;
+    assert_eq!(made.matches("create complete").count(), 3, "{made}");
+    let again = scratch.run("infra deploy").expect_code(0).stderr;
+    assert_eq!(again.matches("as it is wanted").count(), 3, "{again}");
+    let status = scratch.run("infra status").expect_code(0).stdout;
+    assert!(
+        status.contains("bunsui-policies: create complete") && status.contains("BoundaryArn = "),
+        "{status}"
+    );
+    let well = scratch.run("doctor --output json").expect_code(0).json();
+    assert_eq!(well["is_well"], true, "{well}");
+    let clock = well["findings"].as_array().unwrap().iter().find(|finding| finding["what"] == "clock");
+    assert!(clock.is_some_and(|clock| clock["found"].as_str().unwrap().contains(" s ")), "{well}");
+
+    make_function(&scratch, "first", "def handler(event, context):\n    return {'n': 1}\n");
+    make_function(&scratch, "second", "def handler(event, context):\n    return event\n");
+    let second = job("second", "depends_on = [\"first\"]", "payload = { n = \"${jobs.first.n}\" }");
+    scratch.write("t.toml", functions(&(job("first", "", "") + &second)));
+    let dry = scratch.run("deploy t.toml --dry-run").expect_code(0).stderr;
+    assert!(dry.contains("add  Role of the pipeline's role (AWS::IAM::Role)"), "{dry}");
+    let finished = scratch.run("run t.toml --deploy --output json").expect_code(0);
+    assert_eq!(crate::product::output(&finished, "second")["n"], 1);
+    // The role allows what the definitions call, and nothing else.
+    let account = variable(&scratch, "AWS_ACCESS_KEY_ID");
+    let config = sdk_config(&account).await;
+    let template = aws_sdk_cloudformation::Client::new(&config)
+        .get_template()
+        .stack_name("bunsui-pipeline-t")
+        .send()
+        .await
+        .expect("it is there")
+        .template_body
+        .unwrap_or_default();
+    let policy =
+        template.lines().find(|line| line.contains("\"PolicyName\":\"operations\"")).expect("it has one");
+    let function = |name: &str| format!("arn:aws:lambda:ap-northeast-1:{account}:function:{name}");
+    let statement = serde_json::json!([{
+        "Effect": "Allow", "Action": ["lambda:InvokeFunction"], "Resource": [function("first"), function("second")]
+    }]);
+    assert!(policy.contains(&statement.to_string()), "{policy}");
+    let deleted = scratch.run("infra delete").expect_code(0).stderr;
+    assert!(
+        deleted.contains("stack bunsui-tables: deleted") && deleted.contains("tables and bucket stay"),
+        "{deleted}"
+    );
+}
+
+#[test]
+fn templates_are_part_of_the_executable() {
+    let scratch = crate::scratch();
+    let printed = scratch.run("infra template tables").expect_code(0).stdout;
+    let file = bunsui_test_support::repository().join("infrastructure/dynamodb/tables.yaml");
+    assert_eq!(printed, std::fs::read_to_string(file).unwrap());
+    let refused = scratch.run("infra deploy").expect_code(2);
+    assert!(refused.stderr.contains("bunsui::settings::needs_aws"), "{}", refused.stderr);
+}
