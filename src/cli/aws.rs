@@ -111,12 +111,12 @@ pub(super) mod connected {
         Stores,
     };
     use crate::backend::aws::{
-        AwsError, Change, Connection, ConnectionOptions, Deployer, DynamoStore, Looked, Offset, S3Objects,
-        StepFunctions,
+        AwsError, Change, Connection, ConnectionOptions, Deployer, DynamoStore, Looked, MachineSettings,
+        Offset, S3Objects, StepFunctions,
     };
     use crate::cli::doctor::Finding;
     use crate::cli::pipeline::by_need;
-    use crate::cli::plan::Deployed;
+    use crate::cli::plan::{Deployed, DeployedJob};
     use crate::pipeline::{AccountPlace, PermissionsRequest, parse_duration};
     use jiff::SignedDuration;
     use std::time::Duration;
@@ -198,8 +198,8 @@ pub(super) mod connected {
             };
             return Err(Failure::bad_input(NotDeployed { what, file: wanted.file }));
         }
-        let role = role(plan, plugins, mode, &deployer, connection, context).await?;
-        let difference = Deployer::difference(&wanted, latest.as_ref(), &role);
+        let settings = role(plan, plugins, mode, &deployer, connection, context).await?;
+        let difference = deployer.difference(&wanted, latest.as_ref(), &settings).await.map_err(failure)?;
         let changes = difference.iter().filter(|(_, change)| *change != Change::Same).count();
         if let Some(latest) = latest.as_ref().filter(|latest| changes == 0 && latest.text == wanted.text) {
             console.talk(format!("pipeline {name} is deployed as it is: version {}", latest.version));
@@ -211,8 +211,12 @@ pub(super) mod connected {
             connection.region(),
             difference.len()
         ));
-        for (job, change) in difference.iter().filter(|(_, change)| *change != Change::Same) {
-            console.talk(format!("  {change}  {job}"));
+        for (job, change) in &difference {
+            match change {
+                Change::Same => {}
+                Change::Create => console.talk(format!("  create  {job}")),
+                Change::Update(reason) => console.talk(format!("  update  {job}: {reason}")),
+            }
         }
         if mode == DeployMode::DryRun {
             console.talk("nothing was done (`--dry-run`)");
@@ -230,7 +234,7 @@ pub(super) mod connected {
                 (&plan.pipeline, &plan.machines),
                 wanted,
                 latest.as_ref(),
-                &role,
+                (&settings, &difference),
                 &*stores.objects,
                 &mut told,
             )
@@ -309,17 +313,29 @@ pub(super) mod connected {
         let name = &wanted.pipeline_id;
         let latest = deployer.latest(name, &objects).await.map_err(Failure::surroundings)?;
         // A role that is set is compared; one that a deployment would make is the pipeline's own.
-        let role = match (connection.execution_role(), &latest) {
-            (Some(role), _) => role.to_owned(),
-            (None, Some(latest)) => latest.role.clone().unwrap_or_default(),
-            (None, None) => String::new(),
+        let settings = match connection.execution_role() {
+            Some(role) => own_role(role),
+            None => deployer.role(name).await.map_err(failure)?.unwrap_or_default(),
         };
-        let jobs = Deployer::difference(wanted, latest.as_ref(), &role);
+        let jobs = deployer.difference(wanted, latest.as_ref(), &settings).await.map_err(failure)?;
         Ok(Deployed {
             is_same_text: latest.as_ref().is_some_and(|latest| latest.text == wanted.text),
             version: latest.map(|latest| latest.version),
-            jobs: jobs.into_iter().map(|(job, change)| (job, change.to_string())).collect(),
+            jobs: jobs.into_iter().map(|(job, change)| (job, deployed_job(change))).collect(),
         })
+    }
+
+    fn deployed_job(change: Change) -> DeployedJob {
+        let reason = match change {
+            Change::Update(reason) => Some(reason.to_string()),
+            Change::Create | Change::Same => None,
+        };
+        DeployedJob { change: change.to_string(), reason }
+    }
+
+    /// A role that is set comes without a log group: whether it may write to one is not known.
+    fn own_role(role: &str) -> MachineSettings {
+        MachineSettings { role: role.to_owned(), log_group: None }
     }
 
     /// The role that is set, or that of the pipeline's own stack, which is brought up to date; what changes is said first.
@@ -330,9 +346,9 @@ pub(super) mod connected {
         deployer: &Deployer,
         connection: &Connection,
         context: &Context,
-    ) -> Result<String, Failure> {
+    ) -> Result<MachineSettings, Failure> {
         if let Some(role) = connection.execution_role() {
-            return Ok(role.to_owned());
+            return Ok(own_role(role));
         }
         let name = plan.pipeline.name.as_str();
         let place = AccountPlace {

@@ -72,8 +72,17 @@ pub(super) struct Deployed {
     pub(super) version: Option<String>,
     /// Whether that was deployed from this very text.
     pub(super) is_same_text: bool,
-    /// By job: `create`, `update`, `same`.
-    pub(super) jobs: IndexMap<String, String>,
+    /// By job.
+    pub(super) jobs: IndexMap<String, DeployedJob>,
+}
+
+/// What a deployment would do with a job's state machine.
+#[derive(Debug, serde::Serialize)]
+pub(super) struct DeployedJob {
+    /// `create`, `update`, `same`
+    pub(super) change: String,
+    /// Why it would be updated.
+    pub(super) reason: Option<String>,
 }
 
 fn deployed_text(deployed: &Deployed) -> String {
@@ -81,14 +90,15 @@ fn deployed_text(deployed: &Deployed) -> String {
         return "\ndeployed: not yet\n".to_owned();
     };
     let mut text = format!("\ndeployed: version {version}");
-    let differing: Vec<_> = deployed.jobs.iter().filter(|(_, change)| *change != "same").collect();
+    let differing: Vec<_> = deployed.jobs.iter().filter(|(_, job)| job.change != "same").collect();
     text.push_str(match (differing.is_empty(), deployed.is_same_text) {
         (true, true) => ", of this very file\n",
-        (true, false) => "; the file has changed, and no definition with it\n",
+        (true, false) => "; the file has changed, and no state machine with it\n",
         (false, _) => "; a deployment would\n",
     });
-    for (job, change) in differing {
-        text.push_str(&format!("  {change}  {job}\n"));
+    for (job, DeployedJob { change, reason }) in differing {
+        let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        text.push_str(&format!("  {change}  {job}{reason}\n"));
     }
     text
 }

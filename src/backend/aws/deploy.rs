@@ -5,26 +5,28 @@
 
 use super::client::Connection;
 use super::error::{AwsError, Call, classify};
-use super::limiter::Limiter;
+use super::machines::{MachineSettings, Machines, Reason, machine_of};
 use super::role;
-use super::stacks::{Prepared, Stacks};
-use crate::pipeline::{Pipeline, Statement, partition};
+use super::stacks::{Prepared, StackState, Stacks};
+use crate::pipeline::{Pipeline, Statement};
 use crate::runner::port::{ObjectStore, StoreError, deployment_key};
 use crate::session::DeploymentRecord;
 use crate::state_machine::StateMachine;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
-use aws_sdk_sfn::types::Tag;
+use futures::{StreamExt, TryStreamExt, stream};
 use std::collections::BTreeSet;
 use std::fmt;
+use std::pin::pin;
+use std::sync::Arc;
 
 /// What becomes of a job's state machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
     /// There is none yet.
     Create,
-    /// Its definition or role is another.
-    Update,
+    /// It is not as it is wanted.
+    Update(Reason),
     /// It stays as it is.
     Same,
 }
@@ -33,7 +35,7 @@ impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Create => "create",
-            Self::Update => "update",
+            Self::Update(_) => "update",
             Self::Same => "same",
         })
     }
@@ -42,28 +44,22 @@ impl fmt::Display for Change {
 /// Deploys the pipelines of one account, region and prefix.
 #[derive(Debug, Clone)]
 pub struct Deployer {
-    machines: aws_sdk_sfn::Client,
+    machines: Machines,
     tables: aws_sdk_dynamodb::Client,
     stacks: Stacks,
-    limiter: Limiter,
-    account: String,
-    region: String,
     prefix: String,
 }
 
-/// By this tag a state machine says whose it is.
-const OWNER: &str = "bunsui:pipeline";
+/// State machines that are asked about or changed at once, within the quotas.
+const AT_ONCE: usize = 8;
 
 impl Deployer {
     /// For a connection.
     pub fn new(connection: &Connection) -> Self {
         Self {
-            machines: connection.step_functions(),
+            machines: Machines::new(connection),
             tables: connection.dynamodb(),
             stacks: Stacks::new(connection),
-            limiter: connection.limiter(),
-            account: connection.account().to_owned(),
-            region: connection.region().to_owned(),
             prefix: connection.prefix().to_owned(),
         }
     }
@@ -112,16 +108,15 @@ impl Deployer {
         self.stacks.prepare(&wanted).await
     }
 
-    /// Carries out what was prepared; gives the role's ARN.
-    pub async fn make_role(&self, prepared: Prepared) -> Result<String, AwsError> {
-        let state = self.stacks.execute(prepared).await?;
-        Ok(state.outputs.get("RoleArn").cloned().unwrap_or_default())
+    /// Carries out what was prepared; gives what the pipeline's state machines have in common.
+    pub async fn make_role(&self, prepared: Prepared) -> Result<MachineSettings, AwsError> {
+        Ok(of_stack(&self.stacks.execute(prepared).await?))
     }
 
-    /// The role of a pipeline's stack, if it has been made.
-    pub async fn role(&self, pipeline: &str) -> Result<Option<String>, AwsError> {
+    /// What the pipeline's stack has for its state machines, if it has been made.
+    pub async fn role(&self, pipeline: &str) -> Result<Option<MachineSettings>, AwsError> {
         let state = self.stacks.state(&role::stack_name(&self.prefix, pipeline)).await?;
-        Ok(state.and_then(|state| state.outputs.get("RoleArn").cloned()))
+        Ok(state.as_ref().map(of_stack))
     }
 
     /// Takes back what was prepared.
@@ -129,28 +124,27 @@ impl Deployer {
         self.stacks.discard(prepared).await
     }
 
-    /// What a deployment would do with each job's state machine, compared with the latest one.
-    pub fn difference(
+    /// What a deployment would do with each job's state machine, compared with the latest one, and with what Step Functions has of that.
+    pub async fn difference(
+        &self,
         wanted: &DeploymentRecord,
         latest: Option<&DeploymentRecord>,
-        role: &str,
-    ) -> Vec<(String, Change)> {
-        wanted
-            .definitions
-            .iter()
-            .map(|(job, digest)| {
-                let before = latest.filter(|latest| latest.machines.contains_key(job));
-                let change = match before {
-                    None => Change::Create,
-                    Some(latest) => {
-                        let is_same = latest.definitions.get(job) == Some(digest)
-                            && latest.role.as_deref() == Some(role);
-                        if is_same { Change::Same } else { Change::Update }
-                    }
-                };
-                (job.clone(), change)
-            })
-            .collect()
+        settings: &MachineSettings,
+    ) -> Result<Vec<(String, Change)>, AwsError> {
+        let compare = async |(job, digest): (&String, &String)| {
+            let before = latest.and_then(|latest| Some((latest, latest.machines.get(job)?)));
+            let change = match before {
+                None => Change::Create,
+                Some((latest, _)) if latest.definitions.get(job) != Some(digest) => {
+                    Change::Update(Reason::Definition)
+                }
+                Some((_, version)) => {
+                    self.machines.look(version, settings).await?.map_or(Change::Same, Change::Update)
+                }
+            };
+            Ok((job.clone(), change))
+        };
+        stream::iter(&wanted.definitions).map(compare).buffered(AT_ONCE).try_collect().await
     }
 
     /// The state machine versions, and whole state machines, that these deployments have and those that are needed have not.
@@ -177,22 +171,12 @@ impl Deployer {
 
     /// Deletes a version of a state machine. One that is not there is deleted already.
     pub async fn delete_version(&self, version: &str) -> Result<(), AwsError> {
-        let call = Call::new("states", "DeleteStateMachineVersion", format!("`{version}`"));
-        self.limiter.take("DeleteStateMachineVersion").await;
-        let delete = self.machines.delete_state_machine_version().state_machine_version_arn(version);
-        settled(delete.send().await.map(|_| ()).map_err(|error| classify(error, &call)))
+        self.machines.delete_version(version).await
     }
 
     /// Deletes a state machine with its versions, if it is this pipeline's.
     pub async fn delete_machine(&self, machine: &str, pipeline: &str) -> Result<(), AwsError> {
-        let name = machine.rsplit(':').next().unwrap_or(machine);
-        if !self.is_there(machine, name, pipeline).await? {
-            return Ok(());
-        }
-        let call = Call::new("states", "DeleteStateMachine", format!("state machine `{name}`"));
-        self.limiter.take("DeleteStateMachine").await;
-        let delete = self.machines.delete_state_machine().state_machine_arn(machine);
-        settled(delete.send().await.map(|_| ()).map_err(|error| classify(error, &call)))
+        self.machines.delete(machine, pipeline).await
     }
 
     /// Deletes the stack of a pipeline's role.
@@ -213,85 +197,28 @@ impl Deployer {
     /// state machine when it is done.
     pub async fn deploy(
         &self,
-        (pipeline, machines): (&Pipeline, &[std::sync::Arc<StateMachine>]),
+        (pipeline, machines): (&Pipeline, &[Arc<StateMachine>]),
         mut wanted: DeploymentRecord,
         latest: Option<&DeploymentRecord>,
-        role: &str,
+        (settings, difference): (&MachineSettings, &[(String, Change)]),
         objects: &dyn ObjectStore,
         told: &mut (dyn FnMut(&str, Change) + Send),
     ) -> Result<DeploymentRecord, StoreError> {
-        let difference = Self::difference(&wanted, latest, role);
-        for ((job, change), machine) in difference.iter().zip(machines) {
+        let put = async |((job, change), machine): (&(String, Change), &Arc<StateMachine>)| {
             let known = latest.and_then(|latest| latest.machines.get(job));
             let version = match (change, known) {
                 (Change::Same, Some(version)) => version.clone(),
-                _ => self.put_machine(pipeline, job, machine, role).await?,
+                _ => self.machines.put(pipeline, job, machine, settings).await?,
             };
-            wanted.machines.insert(job.clone(), version);
-            told(job, *change);
+            Ok::<_, AwsError>((job.clone(), *change, version))
+        };
+        let mut done = pin!(stream::iter(difference.iter().zip(machines)).map(put).buffered(AT_ONCE));
+        while let Some((job, change, version)) = done.try_next().await? {
+            told(&job, change);
+            wanted.machines.insert(job, version);
         }
-        wanted.role = Some(role.to_owned());
+        wanted.role = Some(settings.role.clone());
         self.register(wanted, objects).await
-    }
-
-    /// Creates a state machine, or updates the one that is there if it is this pipeline's; gives its version's ARN.
-    async fn put_machine(
-        &self,
-        pipeline: &Pipeline,
-        job: &str,
-        machine: &StateMachine,
-        role: &str,
-    ) -> Result<String, AwsError> {
-        let name = machine_name(&self.prefix, pipeline.name.as_str(), job);
-        let Self { region, account, .. } = self;
-        let arn = format!("arn:{}:states:{region}:{account}:stateMachine:{name}", partition(region));
-        let definition = machine.text();
-        if self.is_there(&arn, &name, pipeline.name.as_str()).await? {
-            let call = Call::new("states", "UpdateStateMachine", format!("state machine `{name}`"));
-            self.limiter.take("UpdateStateMachine").await;
-            let update = self.machines.update_state_machine().state_machine_arn(&arn).definition(definition);
-            let updated = update.role_arn(role).publish(true).send().await;
-            let updated = updated.map_err(|error| classify(error, &call))?;
-            return Ok(updated.state_machine_version_arn.unwrap_or(arn));
-        }
-        let call = Call::new("states", "CreateStateMachine", format!("state machine `{name}`"));
-        let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();
-        self.limiter.take("CreateStateMachine").await;
-        let created = self
-            .machines
-            .create_state_machine()
-            .name(&name)
-            .definition(definition)
-            .role_arn(role)
-            .publish(true)
-            .tags(tag(OWNER, pipeline.name.as_str()))
-            .tags(tag("bunsui:job", job))
-            .send()
-            .await
-            .map_err(|error| classify(error, &call))?;
-        Ok(created.state_machine_version_arn.unwrap_or(arn))
-    }
-
-    /// Whether a state machine of that name is there; one of somebody else's is an error.
-    async fn is_there(&self, arn: &str, name: &str, pipeline: &str) -> Result<bool, AwsError> {
-        let call = Call::new("states", "DescribeStateMachine", format!("state machine `{name}`"));
-        self.limiter.take("DescribeStateMachine").await;
-        match self.machines.describe_state_machine().state_machine_arn(arn).send().await {
-            Ok(_) => {}
-            Err(error) => match classify(error, &call) {
-                AwsError::NotFound { .. } => return Ok(false),
-                error => return Err(error),
-            },
-        }
-        let call = Call::new("states", "ListTagsForResource", format!("state machine `{name}`"));
-        let tags = self.machines.list_tags_for_resource().resource_arn(arn).send().await;
-        let tags = tags.map_err(|error| classify(error, &call))?;
-        let owner = tags.tags().iter().find(|tag| tag.key() == Some(OWNER)).and_then(Tag::value);
-        if owner == Some(pipeline) {
-            return Ok(true);
-        }
-        let owner = owner.map_or_else(|| "no pipeline".to_owned(), |owner| format!("pipeline `{owner}`"));
-        Err(AwsError::OtherOwner { machine: name.to_owned(), owner })
     }
 
     /// The object first: a version that is registered has one.
@@ -330,30 +257,12 @@ impl Deployer {
     }
 }
 
-/// A state machine's ARN, from that of one of its versions.
-fn machine_of(version: &str) -> &str {
-    version.rsplit_once(':').map_or(version, |(machine, _)| machine)
-}
-
-/// What is gone already is as it was to be.
-fn settled(result: Result<(), AwsError>) -> Result<(), AwsError> {
-    match result {
-        Err(AwsError::NotFound { .. }) => Ok(()),
-        other => other,
+/// What a pipeline's stack gives.
+fn of_stack(state: &StackState) -> MachineSettings {
+    MachineSettings {
+        role: state.outputs.get("RoleArn").cloned().unwrap_or_default(),
+        log_group: state.outputs.get("LogGroupArn").cloned(),
     }
-}
-
-/// `<prefix><pipeline>--<job>`, at most 80 characters: a longer one is cut, and ends in a hash of all of it.
-fn machine_name(prefix: &str, pipeline: &str, job: &str) -> String {
-    use sha2::{Digest, Sha256};
-    const LIMIT: usize = 80;
-    let name = format!("{prefix}{pipeline}--{job}");
-    if name.len() <= LIMIT {
-        return name;
-    }
-    let digest: String =
-        Sha256::digest(name.as_bytes()).iter().take(5).map(|byte| format!("{byte:02x}")).collect();
-    format!("{}-{digest}", &name[..LIMIT - digest.len() - 1])
 }
 
 #[cfg(test)]
@@ -375,13 +284,5 @@ mod tests {
         let (versions, machines) = Deployer::unneeded(&old, &kept);
         assert_eq!(versions.into_iter().collect::<Vec<_>>(), ["a:1", "a:2"]);
         assert_eq!(machines.into_iter().collect::<Vec<_>>(), ["c"]);
-    }
-
-    #[test]
-    fn names_of_machines_are_short_and_distinct() {
-        assert_eq!(machine_name("bunsui-", "etl", "load"), "bunsui-etl--load");
-        let long = |end: &str| machine_name("bunsui-", &"p".repeat(64), &format!("{}{end}", "j".repeat(60)));
-        assert_eq!(long("a").len(), 80);
-        assert_ne!(long("a"), long("b"));
     }
 }

@@ -20,7 +20,9 @@ fn published(api: &str, region: &str) -> Quota {
         ("StopExecution", true) => (1000.0, 200.0),
         ("StopExecution", false) => (500.0, 25.0),
         ("GetExecutionHistory", _) => (400.0, 20.0),
-        ("CreateStateMachine" | "UpdateStateMachine", _) => (100.0, 1.0),
+        ("CreateStateMachine" | "UpdateStateMachine" | "DeleteStateMachine" | "ListTagsForResource", _) => {
+            (100.0, 1.0)
+        }
         ("DescribeStateMachine", _) => (200.0, 20.0),
         ("TagResource", _) => (200.0, 1.0),
         _ => (1.0, 1.0),

@@ -36,7 +36,12 @@ async fn a_pipeline_is_deployed_and_runs_on_step_functions() {
     // A change is another version; what has not changed keeps its state machine.
     scratch.write("t.toml", text.replace("n = 1 ", "n = 2 "));
     let planned = scratch.run("plan t.toml").expect_code(0).stdout;
-    assert!(planned.contains("deployed: version 1; a deployment would\n  update  first\n"), "{planned}");
+    assert!(
+        planned.contains(
+            "deployed: version 1; a deployment would\n  update  first: its definition is another\n"
+        ),
+        "{planned}"
+    );
     assert!(!scratch.run("plan t.toml --offline").expect_code(0).stdout.contains("deployed"));
     let refused = scratch.run("run t.toml").expect_code(2);
     assert!(refused.stderr.contains("t.toml is not what version 1"), "{}", refused.stderr);
@@ -158,4 +163,40 @@ async fn a_plain_secret_does_not_reach_aws() {
     scratch.write("t.toml", text);
     let refused = scratch.run("run t.toml --deploy --param token=hunter22").expect_code(2);
     assert!(refused.stderr.contains("bunsui::param::plain_secret"), "{}", refused.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_changed_beside_bunsui_is_seen_and_mended() {
+    let Some(scratch) = scratch_on_aws().await else { return };
+    scratch.write("t.toml", functions(&(job("a", "", "") + &job("b", "", ""))));
+    scratch.run("deploy t.toml").expect_code(0);
+    // Somebody deletes a version by hand, and takes a tag away.
+    let account = variable(&scratch, "AWS_ACCESS_KEY_ID");
+    let client = aws_sdk_sfn::Client::new(&sdk_config(&account).await);
+    let machine = |job: &str| format!("arn:aws:states:ap-northeast-1:{account}:stateMachine:bunsui-t--{job}");
+    let version = format!("{}:1", machine("a"));
+    client.delete_state_machine_version().state_machine_version_arn(version).send().await.expect("deleted");
+    client.untag_resource().resource_arn(machine("a")).tag_keys("bunsui:job").send().await.expect("untagged");
+    let planned = scratch.run("plan t.toml --output json").expect_code(0).json();
+    let jobs = &planned["deployed"]["jobs"];
+    assert_eq!(jobs["a"]["reason"], "its version is gone from Step Functions");
+    assert_eq!(jobs["b"]["change"], "same");
+    let deployed = scratch.run("deploy t.toml").expect_code(0).stderr;
+    assert!(deployed.contains("1 of 2 state machines change"), "{deployed}");
+    assert!(deployed.contains("update  a: its version is gone"), "{deployed}");
+    let tags =
+        client.list_tags_for_resource().resource_arn(machine("a")).send().await.expect("it is there").tags;
+    let has = |key: &str, value: &str| {
+        tags.iter().flatten().any(|tag| (tag.key(), tag.value()) == (Some(key), Some(value)))
+    };
+    assert!(has("bunsui:pipeline", "t") && has("bunsui:job", "a"), "{tags:?}");
+    // Another role is another version of each.
+    let role = format!("arn:aws:iam::{account}:role/bunsui/another");
+    let scratch = scratch.with_variable("BUNSUI_AWS__EXECUTION_ROLE", &role);
+    let deployed = scratch.run("deploy t.toml").expect_code(0).stderr;
+    assert_eq!(deployed.matches("its role is another").count(), 2, "{deployed}");
+    let found =
+        client.describe_state_machine().state_machine_arn(machine("b")).send().await.expect("it is there");
+    assert_eq!(found.role_arn, role);
+    assert!(scratch.run("deploy t.toml").expect_code(0).stderr.contains("is deployed as it is: version 3"));
 }

@@ -55,6 +55,17 @@ async fn an_empty_account_is_made_ready_and_a_pipeline_runs_with_a_role_of_its_o
         "Effect": "Allow", "Action": ["lambda:InvokeFunction"], "Resource": [function("first"), function("second")]
     }]);
     assert!(policy.contains(&statement.to_string()), "{policy}");
+    // Events of executions go to the pipeline's log group, without what may be secret.
+    let machine = format!("arn:aws:states:ap-northeast-1:{account}:stateMachine:bunsui-t--first");
+    let found =
+        aws_sdk_sfn::Client::new(&config).describe_state_machine().state_machine_arn(machine).send().await;
+    let logging = found.expect("it is there").logging_configuration.expect("it logs");
+    let group =
+        logging.destinations()[0].cloud_watch_logs_log_group().and_then(|group| group.log_group_arn());
+    let wanted = format!("arn:aws:logs:ap-northeast-1:{account}:log-group:/aws/vendedlogs/states/bunsui-t:*");
+    assert_eq!((group, logging.include_execution_data()), (Some(wanted.as_str()), false));
+    let again = scratch.run("deploy t.toml").expect_code(0).stderr;
+    assert!(again.contains("is deployed as it is"), "{again}");
     let deleted = scratch.run("infra delete").expect_code(0).stderr;
     assert!(
         deleted.contains("stack bunsui-tables: deleted") && deleted.contains("tables and bucket stay"),
