@@ -112,11 +112,12 @@ pub(super) mod connected {
     };
     use crate::backend::aws::{
         AwsError, Change, Connection, ConnectionOptions, Deployer, DynamoStore, Looked, MachineSettings,
-        Offset, S3Objects, StepFunctions,
+        Offset, RoleState, S3Objects, StepFunctions,
     };
     use crate::cli::doctor::Finding;
     use crate::cli::pipeline::by_need;
-    use crate::cli::plan::{Deployed, DeployedJob};
+    use crate::cli::plan::{Deployed, DeployedJob, ROLE_HELP};
+    use crate::diagnostic::Severity;
     use crate::pipeline::{AccountPlace, PermissionsRequest, parse_duration};
     use jiff::SignedDuration;
     use std::time::Duration;
@@ -318,9 +319,20 @@ pub(super) mod connected {
             None => deployer.role(name).await.map_err(failure)?.unwrap_or_default(),
         };
         let jobs = deployer.difference(wanted, latest.as_ref(), &settings).await.map_err(failure)?;
+        let state = match settings.role.as_str() {
+            // The deployment will make it.
+            "" => RoleState::Usable,
+            role => deployer.try_role(role).await,
+        };
         Ok(Deployed {
             is_same_text: latest.as_ref().is_some_and(|latest| latest.text == wanted.text),
             version: latest.map(|latest| latest.version),
+            role: settings.role,
+            role_problem: match state {
+                RoleState::Usable => None,
+                RoleState::Refused(why) => Some((Severity::Error, why)),
+                RoleState::NotKnown(why) => Some((Severity::Warning, why)),
+            },
             jobs: jobs.into_iter().map(|(job, change)| (job, deployed_job(change))).collect(),
         })
     }
@@ -405,6 +417,14 @@ pub(super) mod connected {
         let whose = format!("of account {}, in {}", connection.account(), connection.region());
         let mut findings = vec![Finding::well("credentials", whose)];
         findings.extend(connection.clock().map(clock));
+        if let Some(role) = connection.execution_role() {
+            let what = "execution role";
+            findings.push(match Deployer::new(connection).try_role(role).await {
+                RoleState::Usable => Finding::well(what, role),
+                RoleState::NotKnown(why) => Finding::well(what, format!("{role}; not looked at: {why}")),
+                RoleState::Refused(why) => Finding::wrong(what, why, ROLE_HELP),
+            });
+        }
         findings.extend(connection.look().await.into_iter().map(|Looked { what, found }| match found {
             Ok(found) => Finding::well(what, found),
             Err(AwsError::NotFound { message, .. }) => {

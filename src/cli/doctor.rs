@@ -1,13 +1,20 @@
 //! `bunsui doctor`: whether everything is there that runs need, each with what to do.
 
-use super::load::find_plugins;
+use super::load::{find_plugins, load_pipeline};
 use super::output::Output;
+use super::preflight::preflight;
 use super::store::block_on;
-use super::{Context, Exit, Failure, Outcome};
+use super::{Context, Exit, Failure, Outcome, compile};
+use crate::diagnostic::{DiagnosticView, views};
 use crate::settings::BackendKind;
+use crate::state_machine;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
+    /// Pipeline files: with the AWS backend, whether what their operations name is there too
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
     /// Text for people, or JSON
     #[arg(long, value_enum, default_value_t = Output::Human)]
     output: Output,
@@ -47,7 +54,12 @@ pub(super) fn run(args: &Args, context: &Context) -> Outcome {
     let mut findings = vec![plugins(context)];
     match context.settings.backend {
         BackendKind::Local => findings.push(state(context)),
-        BackendKind::Aws => findings.extend(block_on(super::aws::findings(context))?),
+        BackendKind::Aws => {
+            findings.extend(block_on(super::aws::findings(context))?);
+            for file in &args.files {
+                findings.extend(surroundings(file, context)?);
+            }
+        }
     }
     let is_well = findings.iter().all(|finding| finding.is_well);
     match args.output {
@@ -65,6 +77,27 @@ pub(super) fn run(args: &Args, context: &Context) -> Outcome {
         }
     }
     if is_well { Ok(Exit::Done) } else { Err(Failure { report: None, exit: Exit::Surroundings }) }
+}
+
+/// What plugins find of a pipeline's surroundings.
+fn surroundings(file: &Path, context: &Context) -> Result<Vec<Finding>, Failure> {
+    let loaded = load_pipeline(file, context)?;
+    let machines = state_machine::compile(&loaded.pipeline, &*loaded.plugins).map_err(compile::failure)?;
+    let found = block_on(preflight(&loaded.pipeline, &machines, &loaded.plugins, context))?;
+    if found.is_empty() {
+        let operations: usize = loaded.pipeline.jobs.values().map(|job| job.operations.len()).sum();
+        return Ok(vec![Finding::well(
+            &loaded.file,
+            format!("what its {operations} operations name is there"),
+        )]);
+    }
+    let finding = |view: DiagnosticView| Finding {
+        what: format!("{}:{}", view.file, view.line.unwrap_or(1)),
+        is_well: view.severity != "error",
+        found: view.message,
+        help: view.help,
+    };
+    Ok(views(&loaded.pipeline.source, &found).into_iter().map(finding).collect())
 }
 
 fn plugins(context: &Context) -> Finding {

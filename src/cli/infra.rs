@@ -4,7 +4,10 @@ use super::aws::connected::{connect, failure};
 use super::load::need_aws_backend;
 use super::store::block_on;
 use super::{Context, Exit, Failure, Outcome};
-use crate::backend::aws::{Connection, StackChange, Stacks, TEMPLATES, WantedStack, template};
+use crate::backend::aws::{
+    self, Connection, StackChange, Stacks, TEMPLATES, WantedStack, parameters, template,
+};
+use crate::diagnostic::nearest;
 use std::collections::BTreeMap;
 
 #[derive(Debug, clap::Subcommand)]
@@ -34,6 +37,24 @@ pub(super) struct DeployArgs {
     /// Let tables be deleted
     #[arg(long)]
     no_deletion_protection: bool,
+    /// A value of a template's parameter (`bunsui infra template` prints them); others keep what they have
+    #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = parameter)]
+    parameters: Vec<(String, String)>,
+}
+
+fn parameter(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("it has to be NAME=VALUE")?;
+    let known = || SHARED.iter().flat_map(|stack| parameters(template(stack)));
+    if matches!(name, "Prefix" | "BucketName") {
+        return Err(format!("`{name}` is a setting: `[aws] prefix`, `[aws] bucket`"));
+    }
+    if known().any(|known| known == name) {
+        return Ok((name.to_owned(), value.to_owned()));
+    }
+    Err(match nearest(name, known()) {
+        Some(near) => format!("no template has a parameter `{name}`: did you mean `{near}`?"),
+        None => format!("no template has a parameter `{name}`"),
+    })
 }
 
 /// The stacks that every pipeline shares, in the order in which they are made.
@@ -56,14 +77,18 @@ fn stack_name(connection: &Connection, name: &str) -> String {
 }
 
 fn wanted(connection: &Connection, name: &str, args: &DeployArgs) -> Result<WantedStack, Failure> {
-    let mut parameters = BTreeMap::from([("Prefix", connection.prefix().to_owned())]);
-    if name == "tables" && args.no_deletion_protection {
-        parameters.insert("DeletionProtection", "false".to_owned());
+    let template = aws::template(name);
+    let mut values = vec![("Prefix".to_owned(), connection.prefix().to_owned())];
+    let is_protected = !args.no_deletion_protection;
+    values.push(("DeletionProtection".to_owned(), is_protected.to_string()));
+    if aws::parameters(template).any(|known| known == "BucketName") {
+        values.push(("BucketName".to_owned(), connection.bucket().map_err(failure)?.to_owned()));
     }
-    if name != "tables" {
-        parameters.insert("BucketName", connection.bucket().map_err(failure)?.to_owned());
-    }
-    Ok(WantedStack { name: stack_name(connection, name), template: template(name).to_owned(), parameters })
+    values.extend(args.parameters.iter().cloned());
+    // CloudFormation refuses a value of a parameter that a template has not.
+    values.retain(|(name, _)| aws::parameters(template).any(|known| known == name));
+    let parameters = BTreeMap::from_iter(values);
+    Ok(WantedStack { name: stack_name(connection, name), template: template.to_owned(), parameters })
 }
 
 async fn deploy(args: &DeployArgs, context: &Context) -> Outcome {

@@ -28,6 +28,7 @@ mod parameters;
 mod pipeline;
 mod plan;
 mod plugin;
+mod preflight;
 mod provenance;
 mod retention;
 mod run;

@@ -4,10 +4,11 @@ use super::drive::plugin_names;
 use super::load::{load_pipeline, report};
 use super::output::Output;
 use super::parameters::{ParameterArgs, given};
+use super::preflight::preflight;
 use super::store::block_on;
 use super::{Context, Exit, Failure, Outcome, compile};
 use crate::backend::local::check_runnable;
-use crate::diagnostic::Sink;
+use crate::diagnostic::{Diagnostic, Severity, Sink, views};
 use crate::pipeline::{Job, Pipeline, RunIf, format_duration};
 use crate::plan::{Plan, Selection, plan, resolve_parameters};
 use crate::runner::deployment_record;
@@ -53,16 +54,39 @@ pub(super) fn run(args: &Args, context: &Context) -> Outcome {
     } else {
         None
     };
+    let mut found = Vec::new();
+    if let Some(deployed) = &deployed {
+        found.extend(role_finding(deployed));
+        found.extend(block_on(preflight(&plan.pipeline, &plan.machines, &loaded.plugins, context))?);
+    }
     match args.output {
-        Output::Json => context.console.data(as_json(&plan, deployed.as_ref())),
+        Output::Json => context.console.data(as_json(&plan, deployed.as_ref(), &found)),
         Output::Human => {
             context.console.raw(&as_text(&plan));
             if let Some(deployed) = &deployed {
                 context.console.raw(&deployed_text(deployed));
             }
+            context.console.diagnostics(&plan.pipeline.source, &found);
         }
     }
-    Ok(Exit::Done)
+    let is_well = found.iter().all(|found| found.severity != Severity::Error);
+    if is_well { Ok(Exit::Done) } else { Err(Failure { report: None, exit: Exit::Surroundings }) }
+}
+
+/// What to do about a role that cannot be used.
+pub(super) const ROLE_HELP: &str =
+    "it has to trust states.amazonaws.com, and who deploys needs iam:PassRole on it";
+
+/// The role that state machines have is not to be had, or may not be tried.
+fn role_finding(deployed: &Deployed) -> Option<Diagnostic> {
+    let (severity, problem) = deployed.role_problem.clone()?;
+    let claim = match severity {
+        Severity::Error => "Step Functions cannot take on the role",
+        Severity::Warning => "it is not known whether Step Functions can take on the role",
+    };
+    let message = format!("{claim} `{}`: {problem}", deployed.role);
+    let finding = Diagnostic::error("bunsui::aws::preflight", message).help(ROLE_HELP);
+    Some(Diagnostic { severity, ..finding })
 }
 
 /// What is deployed, beside what the file says.
@@ -72,6 +96,11 @@ pub(super) struct Deployed {
     pub(super) version: Option<String>,
     /// Whether that was deployed from this very text.
     pub(super) is_same_text: bool,
+    /// ARN of the role that state machines have; empty where it is still to be made.
+    pub(super) role: String,
+    /// Why Step Functions cannot take it on, or why that is not known.
+    #[serde(skip)]
+    pub(super) role_problem: Option<(Severity, String)>,
     /// By job.
     pub(super) jobs: IndexMap<String, DeployedJob>,
 }
@@ -178,7 +207,7 @@ fn job_text(job: &Job, machine: &StateMachine) -> String {
     line
 }
 
-fn as_json(plan: &Plan, deployed: Option<&Deployed>) -> serde_json::Value {
+fn as_json(plan: &Plan, deployed: Option<&Deployed>, found: &[Diagnostic]) -> serde_json::Value {
     let (pipeline, machines, parameters) = (&plan.pipeline, &plan.machines, &plan.parameters);
     let levels = levels(pipeline);
     let jobs: Vec<_> = pipeline
@@ -210,5 +239,6 @@ fn as_json(plan: &Plan, deployed: Option<&Deployed>) -> serde_json::Value {
         "secrets": parameters.secrets,
         "jobs": jobs,
         "deployed": deployed,
+        "preflight": deployed.map(|_| views(&pipeline.source, found)),
     })
 }

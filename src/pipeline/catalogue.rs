@@ -2,6 +2,7 @@
 
 use crate::diagnostic::Severity;
 use serde_json::Value as Json;
+use std::time::Duration;
 
 /// Operation types by name.
 pub trait OperationCatalogue: Sync {
@@ -100,6 +101,21 @@ pub struct PermissionsRequest {
     pub operation: String,
     /// Its keys, as of [`FragmentRequest`].
     pub keys: Json,
+}
+
+/// An operation whose surroundings on AWS are to be looked at.
+#[derive(Debug, Clone)]
+pub struct PreflightRequest {
+    /// The operation type.
+    pub kind: String,
+    /// The job.
+    pub job: String,
+    /// The operation's name.
+    pub operation: String,
+    /// Its keys, with every reference already turned into `{% JSONata %}`.
+    pub keys: Json,
+    /// The operation's own timeout.
+    pub timeout: Option<Duration>,
 }
 
 /// The account that permissions are for.

@@ -13,7 +13,7 @@ mod validate;
 
 pub use catalogue::{
     AccountPlace, CatalogueError, CheckRequest, Finding, Fragment, FragmentRequest, OperationCatalogue,
-    OperationType, PermissionsRequest, Statement, partition,
+    OperationType, PermissionsRequest, PreflightRequest, Statement, partition,
 };
 pub use duration::{format_duration, parse_duration};
 pub use graph::Graph;

@@ -160,6 +160,11 @@ impl Plugins {
         }
     }
 
+    /// The plugin that knows an operation type.
+    pub(super) fn plugin(&self, kind: &str) -> Option<&Arc<Plugin>> {
+        self.types.get(kind).map(|(_, plugin)| plugin)
+    }
+
     /// Those used, by name.
     pub fn found(&self) -> &[Found] {
         &self.found
@@ -293,7 +298,7 @@ struct ExplanationBody {
 }
 
 #[derive(Deserialize)]
-struct FindingBody {
+pub(super) struct FindingBody {
     severity: SeverityBody,
     pointer: String,
     message: String,

@@ -14,10 +14,12 @@ mod frame;
 mod host;
 mod hosted;
 mod library;
+mod preflight;
 mod processes;
 
 pub use catalogue::{Explanation, LocalRun, LogLine, Plugins, PluginsOptions, Runnable};
 pub use find::{Found, PassedOver, ProjectPlugins, search_folders};
 pub use host::host_main;
 pub(crate) use library::file_sha256;
+pub use preflight::AwsAccess;
 pub use processes::become_subreaper;

@@ -2,21 +2,27 @@
 //!
 //! On AWS it is `ecs:runTask.sync`; its result is `{exit_code, task_arn}`, or what the container left at `$BUNSUI_OUTPUT`.
 //! Here it is a process of `local.command`, or a container of `local.image`, with the same environment and the same result.
-//! Deliberately does not ask AWS anything yet: that is `preflight`, `stop` and `logs`.
+//! Deliberately does not stop tasks or find their logs on AWS yet: that is `stop` and `logs`.
 
 mod child;
 mod container;
+#[cfg(feature = "aws")]
+mod ec2;
 mod explain;
 mod keys;
 mod local;
 mod output;
 mod permissions;
+#[cfg(feature = "aws")]
+mod preflight;
 mod states;
 
 use bunsui_plugin_sdk::{
     ExplainRequest, Explanation, Fragment, Host, LocalTask, OperationType, PermissionsRequest, PluginError,
     Statement, StatesRequest, TaskFailure, export_plugin, schema,
 };
+#[cfg(feature = "aws")]
+use bunsui_plugin_sdk::{Finding, PreflightRequest};
 use serde_json::Value as Json;
 
 export_plugin! { name: "ecs", version: env!("CARGO_PKG_VERSION"), operation_types: [Ecs] }
@@ -46,6 +52,11 @@ impl OperationType for Ecs {
 
     fn permissions(&self, request: &PermissionsRequest) -> Result<Vec<Statement>, PluginError> {
         Ok(permissions::permissions(request))
+    }
+
+    #[cfg(feature = "aws")]
+    fn preflight(&self, request: &PreflightRequest) -> Result<Vec<Finding>, PluginError> {
+        preflight::preflight(request)
     }
 
     fn run_local(&self, task: &LocalTask, host: &Host<'_>) -> Result<Json, TaskFailure> {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// What a plugin says of itself.
@@ -147,6 +148,9 @@ pub struct Aws {
     pub role: Option<String>,
     /// Where every service is, instead of AWS.
     pub endpoint_url: Option<String>,
+    /// Where single services are, by the name that `AWS_ENDPOINT_URL_<SERVICE>` has for each.
+    #[serde(default)]
+    pub endpoint_urls: BTreeMap<String, String>,
 }
 
 /// Of [`OperationType::preflight`](crate::OperationType::preflight).
@@ -158,6 +162,9 @@ pub struct PreflightRequest {
     pub operation: String,
     /// Its keys, references already `{% … %}`.
     pub keys: Json,
+    /// The operation's `timeout`, where it has one.
+    #[serde(default)]
+    pub timeout_seconds: Option<u64>,
     /// How to reach AWS.
     pub aws: Aws,
 }

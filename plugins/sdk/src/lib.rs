@@ -6,8 +6,11 @@
 //! ```
 //!
 //! Takes: safe implementations of the trait. Gives: the C interface of `bunsui-plugin-abi`, with JSON read and written, panics
-//! caught and memory owned. Deliberately does not: know AWS, start threads, or keep state.
+//! caught and memory owned. Deliberately does not: start threads, keep state, or - without the feature `aws` -
+//! know AWS.
 
+#[cfg(feature = "aws")]
+pub mod aws;
 mod exchange;
 #[doc(hidden)]
 pub mod export;

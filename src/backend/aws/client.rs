@@ -115,9 +115,14 @@ impl Connection {
     pub(super) fn s3(&self) -> aws_sdk_s3::Client {
         let config = aws_sdk_s3::config::Builder::from(&self.of("s3"))
             // Another address than AWS's own seldom has a name for each bucket.
-            .force_path_style(self.of("s3").endpoint_url().is_some())
+            .force_path_style(self.is_elsewhere("s3"))
             .build();
         aws_sdk_s3::Client::from_conf(config)
+    }
+
+    /// Whether a service has another address than AWS's.
+    pub(super) fn is_elsewhere(&self, service: &str) -> bool {
+        self.of(service).endpoint_url().is_some()
     }
 
     fn of(&self, service: &str) -> SdkConfig {

@@ -5,7 +5,7 @@
 
 use super::client::Connection;
 use super::error::{AwsError, Call, classify};
-use super::machines::{MachineSettings, Machines, Reason, machine_of};
+use super::machines::{MachineSettings, Machines, Reason, RoleState, machine_of};
 use super::role;
 use super::stacks::{Prepared, StackState, Stacks};
 use crate::pipeline::{Pipeline, Statement};
@@ -117,6 +117,11 @@ impl Deployer {
     pub async fn role(&self, pipeline: &str) -> Result<Option<MachineSettings>, AwsError> {
         let state = self.stacks.state(&role::stack_name(&self.prefix, pipeline)).await?;
         Ok(state.as_ref().map(of_stack))
+    }
+
+    /// Whether Step Functions may take on a role.
+    pub async fn try_role(&self, role: &str) -> RoleState {
+        self.machines.try_role(role).await
     }
 
     /// Takes back what was prepared.

@@ -57,6 +57,17 @@ impl fmt::Display for Reason {
     }
 }
 
+/// Whether Step Functions may take on a role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RoleState {
+    /// It may.
+    Usable,
+    /// It may not, and why.
+    Refused(String),
+    /// Who asks may not ask.
+    NotKnown(String),
+}
+
 /// The state machines of one account, region and prefix.
 #[derive(Debug, Clone)]
 pub(super) struct Machines {
@@ -65,6 +76,8 @@ pub(super) struct Machines {
     account: String,
     region: String,
     prefix: String,
+    /// Step Functions has another address than AWS's.
+    is_elsewhere: bool,
 }
 
 /// A state machine that is there.
@@ -91,6 +104,7 @@ impl Machines {
             account: connection.account().to_owned(),
             region: connection.region().to_owned(),
             prefix: connection.prefix().to_owned(),
+            is_elsewhere: connection.is_elsewhere("sfn"),
         }
     }
 
@@ -179,6 +193,33 @@ impl Machines {
         };
         let updated = once_its_role_is_known(send).await?;
         Ok(updated.state_machine_version_arn.unwrap_or_else(|| arn.to_owned()))
+    }
+
+    /// Whether Step Functions may take on a role, by a state that does nothing: it needs iam:PassRole of who asks, and a role that trusts
+    /// Step Functions.
+    pub(super) async fn try_role(&self, role: &str) -> RoleState {
+        const NOTHING: &str = r#"{"Type": "Pass", "End": true}"#;
+        let call = Call::new("states", "TestState", format!("role `{role}`"));
+        self.limiter.take("TestState").await;
+        let test = self.client.test_state().definition(NOTHING).role_arn(role).input("{}");
+        let is_elsewhere = self.is_elsewhere;
+        let test = test.customize().mutate_request(move |request| {
+            // AWS has a host of its own for this API, `sync-states.…`; another address has but one.
+            if is_elsewhere {
+                let address = request.uri().replacen("://sync-", "://", 1);
+                let _ = request.set_uri(address);
+            }
+        });
+        match test.send().await.map_err(|error| classify(error, &call)) {
+            Ok(_) => RoleState::Usable,
+            // As IAM says it of who asks, not of the role.
+            Err(error @ AwsError::Denied { .. })
+                if error.to_string().contains("not authorized to perform") =>
+            {
+                RoleState::NotKnown(error.to_string())
+            }
+            Err(error) => RoleState::Refused(error.to_string()),
+        }
     }
 
     async fn tag(&self, arn: &str, owner: &str, job: &str) -> Result<(), AwsError> {

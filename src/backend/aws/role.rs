@@ -68,8 +68,10 @@ pub(super) fn stack(
         });
         lines.collect()
     };
-    let mut parameters = BTreeMap::from([("Prefix", prefix.to_owned()), ("Pipeline", pipeline.to_owned())]);
-    parameters.extend(boundary.map(|boundary| ("Boundary", boundary.clone())));
+    let given =
+        [("Prefix", Some(prefix)), ("Pipeline", Some(pipeline)), ("Boundary", boundary.map(String::as_str))];
+    let given = given.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?.to_owned())));
+    let parameters = given.collect();
     Ok(WantedStack { name: stack_name(prefix, pipeline), template, parameters })
 }
 

@@ -5,7 +5,7 @@ use super::error::{AwsError, Call, classify};
 use aws_sdk_cloudformation::types::{
     Capability, ChangeSetStatus, ChangeSetType, Parameter, ResourceChange, Stack, StackStatus, Tag,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// The templates that are part of bunsui, by name.
@@ -21,6 +21,16 @@ pub fn template(name: &str) -> &'static str {
     TEMPLATES.iter().find(|(known, _)| *known == name).map_or("", |(_, text)| text)
 }
 
+/// The names of a template's parameters.
+pub fn parameters(template: &str) -> impl Iterator<Item = &str> {
+    let lines = template.lines().skip_while(|line| *line != "Parameters:").skip(1);
+    let section = lines.take_while(|line| line.is_empty() || line.starts_with(' ') || line.starts_with('#'));
+    section.filter_map(|line| {
+        let name = line.strip_prefix("  ")?.strip_suffix(':')?;
+        (!name.starts_with([' ', '#'])).then_some(name)
+    })
+}
+
 /// A stack as it is wanted.
 #[derive(Debug, Clone)]
 pub struct WantedStack {
@@ -28,8 +38,8 @@ pub struct WantedStack {
     pub name: String,
     /// Its template's text.
     pub template: String,
-    /// Values of its parameters.
-    pub parameters: BTreeMap<&'static str, String>,
+    /// Values of parameters. Others keep what they had, or are as the template says.
+    pub parameters: BTreeMap<String, String>,
 }
 
 /// What a change set would do to a resource.
@@ -62,6 +72,8 @@ pub struct StackState {
     pub status: String,
     /// By name.
     pub outputs: BTreeMap<String, String>,
+    /// Names of the parameters that it has values of.
+    pub parameters: BTreeSet<String>,
 }
 
 /// Stacks of one account, region and prefix.
@@ -107,17 +119,29 @@ impl Stacks {
                     Some((output.output_key()?.to_owned(), output.output_value()?.to_owned()))
                 })
                 .collect(),
+            parameters: stack
+                .parameters()
+                .iter()
+                .filter_map(|parameter| parameter.parameter_key().map(str::to_owned))
+                .collect(),
         }))
     }
 
     /// Asks what would change.
     pub async fn prepare(&self, wanted: &WantedStack) -> Result<Prepared, AwsError> {
         let call = Call::new("cloudformation", "CreateChangeSet", format!("stack `{}`", wanted.name));
-        let is_new = self.state(&wanted.name).await?.is_none();
+        let state = self.state(&wanted.name).await?;
+        let is_new = state.is_none();
         let kind = if is_new { ChangeSetType::Create } else { ChangeSetType::Update };
-        let parameter = |(key, value): (&&str, &String)| {
-            Parameter::builder().parameter_key(*key).parameter_value(value).build()
-        };
+        let given = wanted
+            .parameters
+            .iter()
+            .map(|(key, value)| Parameter::builder().parameter_key(key).parameter_value(value).build());
+        // What somebody set by other means is not set back.
+        let had = state.map(|state| state.parameters).unwrap_or_default();
+        let kept = parameters(&wanted.template)
+            .filter(|name| had.contains(*name) && !wanted.parameters.contains_key(*name))
+            .map(|name| Parameter::builder().parameter_key(name).use_previous_value(true).build());
         let tag = Tag::builder().key("bunsui:stack").value(&wanted.name).build();
         let made = self
             .client
@@ -126,7 +150,7 @@ impl Stacks {
             .change_set_name(format!("bunsui-{:08x}", rand::random::<u32>()))
             .change_set_type(kind)
             .template_body(&wanted.template)
-            .set_parameters(Some(wanted.parameters.iter().map(parameter).collect()))
+            .set_parameters(Some(given.chain(kept).collect()))
             .capabilities(Capability::CapabilityNamedIam)
             .tags(tag)
             .send()
@@ -272,5 +296,22 @@ fn stack_change(change: &ResourceChange) -> StackChange {
         kind: change.resource_type().unwrap_or_default().to_owned(),
         resource: change.logical_resource_id().unwrap_or_default().to_owned(),
         replaces: change.replacement().is_some_and(|replacement| replacement.as_str() == "True"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ops::Not;
+
+    #[test]
+    fn parameters_are_read_from_the_templates() {
+        let of = |name| parameters(template(name)).collect::<Vec<_>>();
+        assert_eq!(
+            of("execution-role"),
+            ["Prefix", "Pipeline", "Boundary", "KmsKey", "LogRetentionDays", "LogKmsKey"]
+        );
+        assert!(of("bucket").starts_with(&["BucketName", "KmsKey", "Versioning"]));
+        assert!(of("tables").contains(&"DeletionProtection") && of("policies").contains(&"Boundary").not());
     }
 }

@@ -170,6 +170,8 @@ async fn what_was_changed_beside_bunsui_is_seen_and_mended() {
     let Some(scratch) = scratch_on_aws().await else { return };
     scratch.write("t.toml", functions(&(job("a", "", "") + &job("b", "", ""))));
     scratch.run("deploy t.toml").expect_code(0);
+    make_function(&scratch, "a", "def handler(event, context):\n    return 1\n");
+    make_function(&scratch, "b", "def handler(event, context):\n    return 1\n");
     // Somebody deletes a version by hand, and takes a tag away.
     let account = variable(&scratch, "AWS_ACCESS_KEY_ID");
     let client = aws_sdk_sfn::Client::new(&sdk_config(&account).await);

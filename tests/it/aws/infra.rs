@@ -17,6 +17,30 @@ async fn an_empty_account_is_made_ready_and_a_pipeline_runs_with_a_role_of_its_o
     assert!(scratch.run("infra status").expect_code(0).stdout.contains("bunsui-tables: not there"));
     let made = scratch.run("infra deploy").expect_code(0).stderr;
     assert_eq!(made.matches("create complete").count(), 3, "{made}");
+    // What a template has no parameter for is not given to it, which CloudFormation would refuse.
+    let cloudformation =
+        aws_sdk_cloudformation::Client::new(&sdk_config(&variable(&scratch, "AWS_ACCESS_KEY_ID")).await);
+    let parameters = async |stack: &str| {
+        let found = cloudformation.describe_stacks().stack_name(stack).send().await.expect("it is there");
+        let parameters = found.stacks()[0].parameters().iter();
+        parameters
+            .map(|one| {
+                (
+                    one.parameter_key().unwrap().to_owned(),
+                    one.parameter_value().unwrap_or_default().to_owned(),
+                )
+            })
+            .collect::<std::collections::BTreeMap<_, _>>()
+    };
+    assert!(!parameters("bunsui-bucket").await.contains_key("Prefix"));
+    // Values that were set stay until they are set again.
+    let given = scratch.run("infra deploy --parameter OutputsExpirationDays=7").expect_code(0).stderr;
+    assert_eq!(given.matches("as it is wanted").count(), 2, "{given}");
+    scratch.run("infra deploy --parameter NoncurrentDays=5").expect_code(0);
+    let kept = parameters("bunsui-bucket").await;
+    assert_eq!((kept["OutputsExpirationDays"].as_str(), kept["NoncurrentDays"].as_str()), ("7", "5"));
+    let unknown = scratch.run("infra deploy --parameter OutputExpirationDays=7").expect_code(2).stderr;
+    assert!(unknown.contains("did you mean `OutputsExpirationDays`?"), "{unknown}");
     let again = scratch.run("infra deploy").expect_code(0).stderr;
     assert_eq!(again.matches("as it is wanted").count(), 3, "{again}");
     let status = scratch.run("infra status").expect_code(0).stdout;

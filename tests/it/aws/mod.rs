@@ -4,6 +4,8 @@ mod connection;
 mod crash;
 mod deploy;
 mod infra;
+mod policies;
+mod preflight;
 
 use crate::conformance::Stores;
 use aws_sdk_dynamodb::types::{
@@ -12,7 +14,7 @@ use aws_sdk_dynamodb::types::{
 };
 use bunsui::backend::aws::{Connection, ConnectionOptions, DynamoStore, S3Objects};
 use bunsui::settings::AwsSettings;
-use bunsui_test_support::{Scratch, ministack, own_account};
+use bunsui_test_support::{Ministack, Scratch, ministack, own_account};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,7 +46,10 @@ pub(crate) async fn stores() -> Option<(Stores, ())> {
 
 /// The SDK as it is, for what tests make themselves.
 async fn sdk_config(account: &str) -> aws_config::SdkConfig {
-    let server = ministack().expect("it runs");
+    sdk_config_at(ministack().expect("it runs"), account).await
+}
+
+async fn sdk_config_at(server: &Ministack, account: &str) -> aws_config::SdkConfig {
     let keys = aws_credential_types::Credentials::from_keys(account, "not-a-secret", None);
     aws_config::defaults(aws_config::BehaviorVersion::latest())
         .http_client(aws_smithy_http_client::Builder::new().build_http())
@@ -125,21 +130,21 @@ async fn scratch_on_aws() -> Option<Scratch> {
 
 /// A scratch folder whose bunsui works on AWS, in an account in which nothing is.
 fn scratch_in(account: &str) -> Option<Scratch> {
+    Some(scratch_at(ministack()?, account))
+}
+
+fn scratch_at(server: &Ministack, account: &str) -> Scratch {
     let account = account.to_owned();
     let variables = [
         ("BUNSUI_BACKEND", "aws".to_owned()),
-        ("BUNSUI_AWS__ENDPOINT_URL", ministack()?.address.clone()),
+        ("BUNSUI_AWS__ENDPOINT_URL", server.address.clone()),
         ("BUNSUI_AWS__BUCKET", format!("bunsui-{account}")),
         ("BUNSUI_AWS__ACCOUNT", account.clone()),
         ("AWS_REGION", "ap-northeast-1".to_owned()),
         ("AWS_ACCESS_KEY_ID", account),
         ("AWS_SECRET_ACCESS_KEY", "not-a-secret".to_owned()),
     ];
-    Some(
-        variables
-            .into_iter()
-            .fold(crate::scratch(), |scratch, (name, value)| scratch.with_variable(name, &value)),
-    )
+    variables.into_iter().fold(crate::scratch(), |scratch, (name, value)| scratch.with_variable(name, &value))
 }
 
 /// A variable that bunsui gets in a scratch folder.

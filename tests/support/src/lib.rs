@@ -8,7 +8,7 @@ mod ministack;
 mod redact;
 mod scratch;
 
-pub use ministack::{Ministack, ministack, own_account};
+pub use ministack::{Ministack, enforcing_ministack, ministack, own_account};
 pub use redact::Redactions;
 pub use scratch::{Finished, Scratch};
 

@@ -26,7 +26,17 @@ const LONG: Duration = Duration::from_secs(60);
 /// Where it is installed and does not start, or is not there in CI.
 pub fn ministack() -> Option<&'static Ministack> {
     static SERVER: OnceLock<Option<Ministack>> = OnceLock::new();
-    SERVER.get_or_init(start).as_ref()
+    SERVER.get_or_init(|| start("open", &[])).as_ref()
+}
+
+/// Another server, which checks signatures and enforces policies of users; an account's own key may do everything in it.
+///
+/// # Panics
+///
+/// As [`ministack`].
+pub fn enforcing_ministack() -> Option<&'static Ministack> {
+    static SERVER: OnceLock<Option<Ministack>> = OnceLock::new();
+    SERVER.get_or_init(|| start("enforcing", &[("AUTH", "true")])).as_ref()
 }
 
 /// Twelve digits: an account that no other test uses. Its access key is the same text.
@@ -44,7 +54,7 @@ fn executable() -> Option<PathBuf> {
 }
 
 #[allow(clippy::print_stderr, reason = "what is skipped is said")]
-fn start() -> Option<Ministack> {
+fn start(name: &str, variables: &[(&str, &str)]) -> Option<Ministack> {
     let Some(executable) = executable() else {
         assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "ministack is not installed");
         eprintln!("NOT CHECKED: AWS, for ministack is not installed (`.ci/ministack` installs it)");
@@ -53,7 +63,7 @@ fn start() -> Option<Ministack> {
     // Free now; whoever takes it before the server does makes that fail, and the test with it.
     let port =
         TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
-    let folder = std::env::temp_dir().join(format!("bunsui-ministack-{}", std::process::id()));
+    let folder = std::env::temp_dir().join(format!("bunsui-ministack-{name}-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");
     let holder = Command::new("sh")
         .args(["-c", "\"$0\" >server.log 2>&1 & server=$!; cat >/dev/null; kill $server; wait $server; rm -rf \"$PWD\""])
@@ -64,6 +74,7 @@ fn start() -> Option<Ministack> {
         .env("SFTP_ENABLED", "0")
         .env("IOT_MTLS_ENABLED", "0")
         .env("LOG_LEVEL", "WARNING")
+        .envs(variables.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

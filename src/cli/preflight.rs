@@ -1,0 +1,70 @@
+//! What plugins find of a pipeline's surroundings on AWS, as findings in its file.
+
+use super::Context;
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::pipeline::{CatalogueError, Finding, Operation, Pipeline, PreflightRequest};
+use crate::plugin::{AwsAccess, Plugins};
+use crate::state_machine::StateMachine;
+use std::borrow::Borrow;
+
+/// Asks each operation's plugin whether what it names is there and fits.
+pub(super) async fn preflight(
+    pipeline: &Pipeline,
+    machines: &[impl Borrow<StateMachine>],
+    plugins: &Plugins,
+    context: &Context,
+) -> Vec<Diagnostic> {
+    let operations: Vec<(PreflightRequest, &Operation)> = pipeline
+        .jobs
+        .values()
+        .zip(machines)
+        .flat_map(|(job, machine)| {
+            job.operations.iter().zip(&machine.borrow().keys).map(move |one| (job, one))
+        })
+        .map(|(job, (operation, keys))| {
+            let request = PreflightRequest {
+                kind: operation.kind.clone(),
+                job: job.id.to_string(),
+                operation: operation.name.to_string(),
+                keys: keys.clone(),
+                timeout: operation.timeout,
+            };
+            (request, operation)
+        })
+        .collect();
+    let aws = &context.settings.aws;
+    let access = AwsAccess {
+        region: aws.region.clone(),
+        profile: context.profile.clone(),
+        role: aws.assume_role.clone(),
+        endpoint_url: aws.endpoint_url.clone(),
+        endpoint_urls: aws.endpoint_urls.clone(),
+    };
+    let requests: Vec<PreflightRequest> = operations.iter().map(|(request, _)| request.clone()).collect();
+    let answers = plugins.preflight(&requests, &access).await;
+    operations
+        .iter()
+        .zip(answers)
+        .flat_map(|((_, operation), answer)| match answer {
+            Ok(findings) => findings.into_iter().map(|finding| placed(operation, finding)).collect(),
+            Err(error) => vec![not_asked(operation, &error)],
+        })
+        .collect()
+}
+
+fn placed(operation: &Operation, finding: Finding) -> Diagnostic {
+    let key = finding.pointer.split('/').nth(1).unwrap_or_default();
+    let span = operation.key_spans.get(key).copied().unwrap_or(operation.span);
+    let diagnostic = Diagnostic::error("bunsui::aws::preflight", finding.message)
+        .label(span, format!("says the plugin of `{}`, which asked AWS", operation.kind))
+        .maybe_help(finding.help);
+    Diagnostic { severity: finding.severity, ..diagnostic }
+}
+
+/// A plugin that cannot say anything of AWS keeps nobody from running.
+fn not_asked(operation: &Operation, error: &CatalogueError) -> Diagnostic {
+    let diagnostic = Diagnostic::error("bunsui::plugin::call_failed", error.to_string())
+        .label(operation.span, "not looked at")
+        .maybe_help(error.help.clone());
+    Diagnostic { severity: Severity::Warning, ..diagnostic }
+}
