@@ -1,6 +1,6 @@
 //! `bunsui infra template|deploy|status|delete`: what bunsui needs on AWS.
 
-use super::aws::connected::{connect, failure};
+use super::aws::{connect, failure};
 use super::load::need_aws_backend;
 use super::store::block_on;
 use super::{Context, Exit, Failure, Outcome};

@@ -50,7 +50,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Outcome {
     let is_asked = context.settings.backend == BackendKind::Aws && !args.offline;
     let deployed = if is_asked {
         let wanted = deployment_record(&plan, &loaded.file, plugin_names(&loaded.plugins), Timestamp::now());
-        Some(block_on(super::aws::compared(&wanted, context))??)
+        Some(block_on(super::aws::compared(&plan, &loaded.plugins, &wanted, context))??)
     } else {
         None
     };
@@ -64,6 +64,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Outcome {
         Output::Human => {
             context.console.raw(&as_text(&plan));
             if let Some(deployed) = &deployed {
+                context.console.raw(&permissions_text(&deployed.permissions));
                 context.console.raw(&deployed_text(deployed));
             }
             context.console.diagnostics(&plan.pipeline.source, &found);
@@ -101,6 +102,8 @@ pub(super) struct Deployed {
     /// Why Step Functions cannot take it on, or why that is not known.
     #[serde(skip)]
     pub(super) role_problem: Option<(Severity, String)>,
+    /// The policy that its role needs: what the plugins say of the operations.
+    pub(super) permissions: serde_json::Value,
     /// By job.
     pub(super) jobs: IndexMap<String, DeployedJob>,
 }
@@ -112,6 +115,29 @@ pub(super) struct DeployedJob {
     pub(super) change: String,
     /// Why it would be updated.
     pub(super) reason: Option<String>,
+}
+
+/// `  lambda:InvokeFunction on arn:…`, a line for each statement's actions.
+fn permissions_text(policy: &serde_json::Value) -> String {
+    let texts = |value: &serde_json::Value| {
+        let items = value.as_array().into_iter().flatten().filter_map(serde_json::Value::as_str);
+        items.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let statements = policy["Statement"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if statements.is_empty() {
+        return "\npermissions of its role: none\n".to_owned();
+    }
+    let mut text = "\npermissions of its role:\n".to_owned();
+    for statement in statements {
+        text.push_str(&format!("  {}\n", texts(&statement["Action"]).join(", ")));
+        for resource in texts(&statement["Resource"]) {
+            text.push_str(&format!("    on {resource}\n"));
+        }
+        if let Some(condition) = statement.get("Condition") {
+            text.push_str(&format!("    if {condition}\n"));
+        }
+    }
+    text
 }
 
 fn deployed_text(deployed: &Deployed) -> String {

@@ -25,5 +25,6 @@ pub use error::AwsError;
 pub use health::Looked;
 pub use machines::{MachineSettings, Reason, RoleState};
 pub use objects::S3Objects;
+pub use role::policy_document;
 pub use stacks::{Prepared, StackChange, StackState, Stacks, TEMPLATES, WantedStack, parameters, template};
 pub use store::DynamoStore;

@@ -17,7 +17,7 @@ const MARK: &str = "# bunsui:operations";
 
 /// The policy document of a pipeline: statements of the same resources and condition become one, then those of the same
 /// actions and condition.
-pub(super) fn document(statements: &[Statement]) -> Json {
+pub fn policy_document(statements: &[Statement]) -> Json {
     let mut by_resources: BTreeMap<(BTreeSet<String>, String), BTreeSet<String>> = BTreeMap::new();
     for statement in statements {
         let condition = statement.condition.as_ref().map(Json::to_string).unwrap_or_default();
@@ -50,7 +50,7 @@ pub(super) fn stack(
     boundary: Option<&String>,
     statements: &[Statement],
 ) -> Result<WantedStack, AwsError> {
-    let document = document(statements);
+    let document = policy_document(statements);
     let size = document.to_string().chars().filter(|c| !c.is_whitespace()).count();
     if size + FIXED > LIMIT {
         return Err(AwsError::PolicyTooLarge { pipeline: pipeline.to_owned(), size, limit: LIMIT - FIXED });
@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn statements_that_are_alike_become_one() {
         let within = Some(json!({"ArnEquals": {"ecs:cluster": "c"}}));
-        let document = document(&[
+        let document = policy_document(&[
             statement(&["lambda:InvokeFunction"], &["f2"], None),
             statement(&["lambda:InvokeFunction"], &["f1"], None),
             statement(&["ecs:RunTask"], &["t"], within.clone()),

@@ -6,6 +6,7 @@ mod deploy;
 mod infra;
 mod policies;
 mod preflight;
+mod role;
 
 use crate::conformance::Stores;
 use aws_sdk_dynamodb::types::{

@@ -1,0 +1,43 @@
+//! From settings to AWS.
+
+#[cfg(feature = "aws")]
+mod connect;
+#[cfg(feature = "aws")]
+mod deploy;
+#[cfg(feature = "aws")]
+mod doctor;
+#[cfg(not(feature = "aws"))]
+mod without;
+
+#[cfg(feature = "aws")]
+pub(super) use connect::{connect, engine, failure, stores};
+#[cfg(feature = "aws")]
+pub(super) use deploy::{compared, delete_pipeline, deployed, prune};
+#[cfg(feature = "aws")]
+pub(super) use doctor::findings;
+#[cfg(not(feature = "aws"))]
+pub(super) use without::{compared, delete_pipeline, deployed, engine, findings, prune, stores};
+
+/// What to do where a file is not what is deployed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DeployMode {
+    /// Refuse.
+    Refuse,
+    /// Deploy it.
+    Deploy,
+    /// Say what would be done, and do nothing.
+    DryRun,
+}
+
+/// The file is not what is deployed.
+#[cfg(feature = "aws")]
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("{what}")]
+#[diagnostic(
+    code("bunsui::aws::not_deployed"),
+    help("deploy it first: bunsui deploy {file}; or with the run: `--deploy`")
+)]
+struct NotDeployed {
+    what: String,
+    file: String,
+}
