@@ -50,6 +50,13 @@ conformance!(aws, {
     stores
 });
 
+// A second opinion on what DynamoDB and S3 do.
+#[cfg(feature = "aws")]
+conformance!(moto, {
+    let Some(stores) = crate::aws::stores_in_moto().await else { return };
+    stores
+});
+
 /// Both stores of a backend.
 pub(crate) struct Stores {
     pub(crate) sessions: Arc<dyn SessionStore>,

@@ -15,34 +15,51 @@ use aws_sdk_dynamodb::types::{
 };
 use bunsui::backend::aws::{Connection, ConnectionOptions, DynamoStore, S3Objects};
 use bunsui::settings::AwsSettings;
-use bunsui_test_support::{Ministack, Scratch, ministack, own_account};
+use bunsui_test_support::{Emulator, Scratch, ministack, moto, own_account};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// A connection to an account of its own, in which nothing is.
 pub(crate) async fn connection() -> Option<Connection> {
-    let server = ministack()?;
     let account = own_account();
+    Some(connection_at(ministack()?, &account, &account, "bunsui-").await)
+}
+
+/// A connection with its own bucket, and names of its own where it has not got an account of its own.
+async fn connection_at(server: &Emulator, account: &str, key: &str, prefix: &str) -> Connection {
     let settings = AwsSettings {
         region: Some("ap-northeast-1".into()),
-        account: Some(account.clone()),
-        bucket: Some(format!("bunsui-{account}")),
-        prefix: "bunsui-".into(),
+        account: Some(account.to_owned()),
+        bucket: Some(format!("bunsui-{key}")),
+        prefix: prefix.into(),
         endpoint_url: Some(server.address.clone()),
         ..AwsSettings::default()
     };
-    let keys = Some((account, "not-a-secret".to_owned()));
+    let keys = Some((key.to_owned(), "not-a-secret".to_owned()));
     let options = ConnectionOptions { settings, profile: None, keys };
-    Some(Connection::open(&options).await.expect("ministack answers"))
+    Connection::open(&options).await.expect("the emulator answers")
 }
 
 /// Both stores of an account, with their tables and bucket made.
 pub(crate) async fn stores() -> Option<(Stores, ())> {
     let connection = connection().await?;
     make_tables(&connection).await;
-    let store = DynamoStore::new(&connection, Duration::from_secs(86_400));
-    let objects = S3Objects::new(&connection).expect("a bucket is set");
-    Some((Stores { sessions: Arc::new(store), objects: Arc::new(objects) }, ()))
+    Some((of_connection(&connection), ()))
+}
+
+/// The same in the other emulator, which has one account for all.
+pub(crate) async fn stores_in_moto() -> Option<(Stores, ())> {
+    let server = moto()?;
+    let own = own_account();
+    let connection = connection_at(server, "123456789012", &own, &format!("t{own}-")).await;
+    make_tables_at(server, &connection).await;
+    Some((of_connection(&connection), ()))
+}
+
+fn of_connection(connection: &Connection) -> Stores {
+    let store = DynamoStore::new(connection, Duration::from_secs(86_400));
+    let objects = S3Objects::new(connection).expect("a bucket is set");
+    Stores { sessions: Arc::new(store), objects: Arc::new(objects) }
 }
 
 /// The SDK as it is, for what tests make themselves.
@@ -50,7 +67,7 @@ async fn sdk_config(account: &str) -> aws_config::SdkConfig {
     sdk_config_at(ministack().expect("it runs"), account).await
 }
 
-async fn sdk_config_at(server: &Ministack, account: &str) -> aws_config::SdkConfig {
+async fn sdk_config_at(server: &Emulator, account: &str) -> aws_config::SdkConfig {
     let keys = aws_credential_types::Credentials::from_keys(account, "not-a-secret", None);
     aws_config::defaults(aws_config::BehaviorVersion::latest())
         .http_client(aws_smithy_http_client::Builder::new().build_http())
@@ -62,7 +79,12 @@ async fn sdk_config_at(server: &Ministack, account: &str) -> aws_config::SdkConf
 }
 
 pub(crate) async fn make_tables(connection: &Connection) {
-    let config = sdk_config(connection.account()).await;
+    make_tables_at(ministack().expect("it runs"), connection).await;
+}
+
+async fn make_tables_at(server: &Emulator, connection: &Connection) {
+    let config = sdk_config_at(server, connection.account()).await;
+    let name = |table: &str| format!("{}{table}", connection.prefix());
     let dynamodb = aws_sdk_dynamodb::Client::new(&config);
     let attribute = |name: &str| {
         let builder = AttributeDefinition::builder().attribute_name(name);
@@ -83,7 +105,7 @@ pub(crate) async fn make_tables(connection: &Connection) {
     let sessions = ["session_id", "created_at", "pipeline_id", "created_month"].map(attribute).to_vec();
     create
         .clone()
-        .table_name("bunsui-sessions")
+        .table_name(name("sessions"))
         .set_attribute_definitions(Some(sessions))
         .key_schema(key("session_id", KeyType::Hash))
         .key_schema(key("created_at", KeyType::Range))
@@ -93,7 +115,7 @@ pub(crate) async fn make_tables(connection: &Connection) {
         .await
         .expect("made");
     create
-        .table_name("bunsui-job-history")
+        .table_name(name("job-history"))
         .set_attribute_definitions(Some(["session_id", "item"].map(attribute).to_vec()))
         .key_schema(key("session_id", KeyType::Hash))
         .key_schema(key("item", KeyType::Range))
@@ -104,7 +126,7 @@ pub(crate) async fn make_tables(connection: &Connection) {
     dynamodb
         .create_table()
         .billing_mode(BillingMode::PayPerRequest)
-        .table_name("bunsui-pipelines")
+        .table_name(name("pipelines"))
         .attribute_definitions(attribute("pipeline_id"))
         .attribute_definitions(number.attribute_type(ScalarAttributeType::N).build().unwrap())
         .key_schema(key("pipeline_id", KeyType::Hash))
@@ -113,7 +135,7 @@ pub(crate) async fn make_tables(connection: &Connection) {
         .await
         .expect("made");
     let path_style = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
-    let bucket = format!("bunsui-{}", connection.account());
+    let bucket = connection.bucket().expect("it is set").to_owned();
     let place = aws_sdk_s3::types::CreateBucketConfiguration::builder()
         .location_constraint(aws_sdk_s3::types::BucketLocationConstraint::ApNortheast1)
         .build();
@@ -134,7 +156,7 @@ fn scratch_in(account: &str) -> Option<Scratch> {
     Some(scratch_at(ministack()?, account))
 }
 
-fn scratch_at(server: &Ministack, account: &str) -> Scratch {
+fn scratch_at(server: &Emulator, account: &str) -> Scratch {
     let account = account.to_owned();
     let variables = [
         ("BUNSUI_BACKEND", "aws".to_owned()),

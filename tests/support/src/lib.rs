@@ -4,11 +4,11 @@
 //! in which what changes from run to run is replaced by its name in brackets.
 //! Deliberately does not: know what bunsui does.
 
-mod ministack;
+mod emulator;
 mod redact;
 mod scratch;
 
-pub use ministack::{Ministack, enforcing_ministack, ministack, own_account};
+pub use emulator::{Emulator, enforcing_ministack, ministack, moto, own_account};
 pub use redact::Redactions;
 pub use scratch::{Finished, Scratch};
 
