@@ -16,6 +16,9 @@ use std::sync::Arc;
 /// Job records that one commit changes, at most: a store may bound what one transaction holds.
 const CHUNK: usize = 40;
 
+/// Executions that are looked for at once.
+const TAKEN_UP_AT_ONCE: usize = 16;
+
 impl Drive {
     /// Comes to the session; gives what the dispatcher is to hear first.
     pub(super) async fn enter(
@@ -221,20 +224,25 @@ impl Drive {
         }
         failpoint::reach("restored");
         let mut renewed = tokio::time::Instant::now();
-        for start in restored.adopted {
-            // Hundreds of them take longer than a lease holds.
+        for chunk in restored.adopted.chunks(TAKEN_UP_AT_ONCE) {
+            // Thousands of them take longer than a lease holds.
             if renewed.elapsed() > RENEWAL {
                 self.renew().await?;
                 renewed = tokio::time::Instant::now();
             }
             // An input that was fine when it was to be started is so again.
-            let Ok(execution) = self.execution(start) else { continue };
-            if self.engine.take_up(execution.clone()).await.map_err(WorkerError::from)? {
-                self.executor.follow(&execution);
-            } else if is_to_end {
-                self.executor.give_up(start.job);
-            } else {
-                self.executor.start(execution);
+            let executions: Vec<_> =
+                chunk.iter().filter_map(|start| Some((start.job, self.execution(*start).ok()?))).collect();
+            let looks = executions.iter().map(|(_, execution)| self.engine.take_up(execution.clone()));
+            let found = futures::future::join_all(looks).await;
+            for ((job, execution), is_there) in executions.into_iter().zip(found) {
+                if is_there.map_err(WorkerError::from)? {
+                    self.executor.follow(&execution);
+                } else if is_to_end {
+                    self.executor.give_up(job);
+                } else {
+                    self.executor.start(execution);
+                }
             }
         }
         Ok(())
