@@ -1,11 +1,11 @@
 //! From a path to a validated pipeline; findings are printed on the way.
 
 use super::{Context, Failure};
-use crate::diagnostic::{Diagnostic, Severity, Sink, Source};
-use crate::document;
+use crate::diagnostic::{Diagnostic, Severity, Sink, Source, Span};
+use crate::document::{self, Document, ValueKind};
 use crate::pipeline::{self, Pipeline};
 use crate::plugin::{Plugins, PluginsOptions, ProjectPlugins};
-use crate::settings::BackendKind;
+use crate::settings::{BackendKind, ValidateSettings};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -122,24 +122,61 @@ pub(super) enum Afterwards {
     End,
 }
 
-/// What is found in a text, for who needs no pipeline of it.
+/// What was found in one file, for who needs no pipeline of it.
+pub(super) struct FileFindings {
+    pub(super) source: Arc<Source>,
+    pub(super) diagnostics: Vec<Diagnostic>,
+    /// What the pipeline is called, and where it says so.
+    pub(super) pipeline: Option<(String, Span)>,
+}
+
+/// What is found in a text.
 pub(super) fn findings(
     name: &str,
     bytes: Vec<u8>,
     plugins: &Plugins,
     afterwards: Afterwards,
-) -> (Arc<Source>, Vec<Diagnostic>) {
+) -> FileFindings {
     let mut sink = Sink::new();
     let source = document::decode(name, bytes, &mut sink);
     let document = if sink.has_errors() { None } else { document::parse(&source, &mut sink) };
+    let mut pipeline = None;
     if let Some(document) = document {
         let made = pipeline::check(&document, plugins, &mut sink);
+        pipeline = named(&document);
         if afterwards == Afterwards::End {
             std::mem::forget(made);
             std::mem::forget(document);
         }
     }
-    (source, sink.into_sorted())
+    FileFindings { source, diagnostics: sink.into_sorted(), pipeline }
+}
+
+/// `[pipeline] name`, as far as it is a text.
+fn named(document: &Document) -> Option<(String, Span)> {
+    let ValueKind::Table(head) = &document.root.value("pipeline")?.kind else { return None };
+    let name = head.value("name")?;
+    match &name.kind {
+        ValueKind::String(text) => Some((text.clone(), name.span)),
+        _ => None,
+    }
+}
+
+/// Warnings as `[validate]` has them: without those that are allowed, and errors where they are denied.
+pub(super) fn settle(diagnostics: &mut Vec<Diagnostic>, settings: &ValidateSettings) {
+    allow(diagnostics, settings);
+    for found in diagnostics {
+        if settings.deny.iter().any(|code| code == found.code) {
+            found.severity = Severity::Error;
+        }
+    }
+}
+
+/// Takes warnings away that the settings allow.
+fn allow(diagnostics: &mut Vec<Diagnostic>, settings: &ValidateSettings) {
+    diagnostics.retain(|found| {
+        found.severity == Severity::Error || !settings.allow.iter().any(|code| code == found.code)
+    });
 }
 
 /// Checks a text completely.
@@ -165,7 +202,8 @@ pub(super) fn load_pipeline_with(
     let bytes = read_file(path, context).map_err(Failure::bad_input)?;
     let plugins = find_plugins_with(project, context);
     let name = if path == Path::new("-") { STDIN.to_owned() } else { path.display().to_string() };
-    let checked = check(&name, bytes, &plugins);
+    let mut checked = check(&name, bytes, &plugins);
+    allow(&mut checked.diagnostics, &context.settings.validate);
     context.console.diagnostics(&checked.source, &checked.diagnostics);
     let Some(pipeline) = checked.pipeline else {
         context.console.talk(count_line(&name, &checked.diagnostics));
@@ -194,8 +232,9 @@ pub(super) fn report(pipeline: &Pipeline, file: &str, sink: Sink, context: &Cont
 }
 
 /// `pipelines/etl.toml: 2 errors, 1 warning`
-pub(super) fn count_line(name: &str, diagnostics: &[Diagnostic]) -> String {
-    let count = |severity| diagnostics.iter().filter(|found| found.severity == severity).count();
+pub(super) fn count_line<'d>(name: &str, diagnostics: impl IntoIterator<Item = &'d Diagnostic>) -> String {
+    let severities: Vec<Severity> = diagnostics.into_iter().map(|found| found.severity).collect();
+    let count = |severity| severities.iter().filter(|found| **found == severity).count();
     let mut parts = Vec::new();
     for (number, word) in [(count(Severity::Error), "error"), (count(Severity::Warning), "warning")] {
         match number {

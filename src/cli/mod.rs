@@ -25,6 +25,7 @@ mod load;
 mod logs;
 mod output;
 mod parameters;
+mod paths;
 mod pipeline;
 mod plan;
 mod plugin;

@@ -1,20 +1,30 @@
 //! `bunsui validate [PATH]...`: every finding of every file.
 
-use super::load::{Afterwards, count_line, find_plugins_with, findings, read_file};
+use super::load::find_plugins_with;
+use super::load::{Afterwards, FileFindings, UnreadableFile, count_line, findings, read_file, settle};
+use super::paths::files;
 use super::{Context, Exit, Failure, Outcome};
-use crate::diagnostic::{self, Diagnostic, DiagnosticView, Severity};
+use crate::diagnostic::{Diagnostic, DiagnosticView, Severity, Source, github, sarif, views};
 use crate::plugin::{Plugins, ProjectPlugins};
+use crate::settings;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Files, folders (their .toml files), or `-` for standard input; without any, `pipelines/`
+    /// Files, folders (their .toml files), patterns (`'pipelines/**/*.toml'`), or `-` for standard input; without any, `pipelines/`
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// How findings are printed: for people on stderr, or as JSON on stdout
+    /// How findings are printed: for people on stderr; on stdout as JSON, as SARIF 2.1.0, or as workflow commands of GitHub Actions
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
+    /// What findings call the text of standard input
+    #[arg(long, value_name = "NAME")]
+    stdin_filename: Option<String>,
+    /// Errors only, and no summary
+    #[arg(long, short)]
+    quiet: bool,
     /// Also load libraries that only this project's bunsui.toml names: they run as code on this machine
     #[arg(long)]
     trust_project_plugins: bool,
@@ -24,112 +34,132 @@ pub(super) struct Args {
 enum Format {
     Human,
     Json,
+    Sarif,
+    Github,
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Outcome {
     let paths = if args.paths.is_empty() { vec![PathBuf::from("pipelines")] } else { args.paths.clone() };
     if args.paths.is_empty() && !context.surroundings.directory.join("pipelines").is_dir() {
-        return Err(Failure::bad_input(super::load::UnreadableFile {
+        return Err(Failure::bad_input(UnreadableFile {
             path: "pipelines".into(),
             message: "there is no such folder here".into(),
             help: Some("name files or folders: `bunsui validate PATH`; `bunsui init` makes a project".into()),
         }));
     }
-    let files = files(&paths, context)?;
-    let project = ProjectPlugins::for_looking(args.trust_project_plugins);
-    let plugins = find_plugins_with(project, context);
-    let mut views = Vec::new();
-    let mut found = Vec::new();
+    let files = files(&paths, &context.surroundings.directory);
+    let plugins = find_plugins_with(ProjectPlugins::for_looking(args.trust_project_plugins), context);
+    let mut checked: Vec<FileFindings> = Vec::with_capacity(files.len());
+    let last = files.len().saturating_sub(1);
     for (at, file) in files.iter().enumerate() {
-        let afterwards = if at + 1 == files.len() { Afterwards::End } else { Afterwards::GoOn };
-        let (file_views, diagnostics) = validate_file(file, &plugins, args.format, afterwards, context)?;
-        views.extend(file_views);
-        found.extend(diagnostics);
+        let afterwards = if at == last { Afterwards::End } else { Afterwards::GoOn };
+        checked.push(match file {
+            Ok(file) => check(file, args, &plugins, afterwards, context),
+            Err(unreadable) => not_read(unreadable),
+        });
     }
-    let has_errors = found.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
-    match args.format {
-        Format::Json => context.console.data(json!({"diagnostics": views})),
-        Format::Human => {
-            let name = match files.as_slice() {
-                [file] => display_name(file),
-                files => format!("{} files", files.len()),
-            };
-            context.console.talk(count_line(&name, &found));
+    same_names(&mut checked);
+    for file in &mut checked {
+        settle(&mut file.diagnostics, &context.settings.validate);
+        if args.quiet {
+            file.diagnostics.retain(|found| found.severity == Severity::Error);
         }
     }
-    Ok(if has_errors { Exit::BadInput } else { Exit::Done })
+    print(&checked, args, context);
+    Ok(exit(&checked))
 }
 
-fn validate_file(
+fn check(
     file: &Path,
+    args: &Args,
     plugins: &Plugins,
-    format: Format,
     afterwards: Afterwards,
     context: &Context,
-) -> Result<(Vec<DiagnosticView>, Vec<Diagnostic>), Failure> {
-    let bytes = read_file(file, context).map_err(Failure::bad_input)?;
-    let (source, diagnostics) = findings(&display_name(file), bytes, plugins, afterwards);
-    let views = match format {
-        Format::Json => diagnostic::views(&source, &diagnostics),
-        Format::Human => {
-            context.console.diagnostics(&source, &diagnostics);
-            Vec::new()
-        }
+) -> FileFindings {
+    let name = display_name(file, args);
+    let bytes = match read_file(file, context) {
+        Ok(bytes) => bytes,
+        Err(unreadable) => return not_read(&UnreadableFile { path: name, ..unreadable }),
     };
-    Ok((views, diagnostics))
-}
-
-fn display_name(file: &Path) -> String {
-    if file == Path::new("-") { "<stdin>".into() } else { file.display().to_string() }
-}
-
-/// The files that paths name; those of a folder are its .toml files, sorted, those of folders in it included.
-fn files(paths: &[PathBuf], context: &Context) -> Result<Vec<PathBuf>, Failure> {
-    let mut files = Vec::new();
-    for path in paths {
-        let full = context.surroundings.directory.join(path);
-        if path != Path::new("-") && full.is_dir() {
-            let before = files.len();
-            folder_files(&full, path, &mut files).map_err(|error| unreadable(path, &error.to_string()))?;
-            if files.len() == before {
-                return Err(unreadable(path, "there is no .toml file in it"));
-            }
-        } else {
-            files.push(path.clone());
-        }
+    if file.file_name().is_some_and(|name| name == "bunsui.toml") {
+        let folder = context.surroundings.directory.join(file);
+        let folder = folder.parent().unwrap_or(&context.surroundings.directory);
+        let (source, diagnostics) = settings::check(&name, bytes, folder);
+        return FileFindings { source, diagnostics, pipeline: None };
     }
-    Ok(files)
+    findings(&name, bytes, plugins, afterwards)
 }
 
-fn folder_files(full: &Path, shown: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
-    let mut names: Vec<_> =
-        std::fs::read_dir(full)?.map(|entry| Ok(entry?.file_name())).collect::<std::io::Result<_>>()?;
-    names.sort();
-    for name in names {
-        if name.as_encoded_bytes().starts_with(b".") {
+/// A file that cannot be read is a finding, and the others are looked at.
+fn not_read(unreadable: &UnreadableFile) -> FileFindings {
+    let message = format!("it cannot be read: {}", unreadable.message);
+    let finding = Diagnostic::error("bunsui::pipeline::unreadable", message);
+    FileFindings {
+        source: Source::new(unreadable.path.clone(), String::new()),
+        diagnostics: vec![finding.maybe_help(unreadable.help.clone())],
+        pipeline: None,
+    }
+}
+
+fn display_name(file: &Path, args: &Args) -> String {
+    match &args.stdin_filename {
+        _ if file != Path::new("-") => file.display().to_string(),
+        Some(name) => name.clone(),
+        None => super::load::STDIN.to_owned(),
+    }
+}
+
+/// Two files of one pipeline name would take each other's state machines and sessions for their own.
+fn same_names(checked: &mut [FileFindings]) {
+    let mut first: BTreeMap<String, String> = BTreeMap::new();
+    for file in checked {
+        let Some((name, span)) = &file.pipeline else { continue };
+        let Some(other) = first.get(name) else {
+            first.insert(name.clone(), file.source.name.clone());
             continue;
-        }
-        let inner = full.join(&name);
-        // Links to folders are not followed: one that leads upward would have no end.
-        let kind = std::fs::symlink_metadata(&inner)?.file_type();
-        if kind.is_dir() {
-            folder_files(&inner, &shown.join(&name), files)?;
-        } else if inner.extension().is_some_and(|extension| extension == "toml") && may_be_read(&inner) {
-            files.push(shown.join(&name));
+        };
+        let message = format!("the pipeline of `{other}` is called `{name}` too");
+        file.diagnostics.push(
+            Diagnostic::error("bunsui::pipeline::duplicate_name", message)
+                .label(*span, "a name is one pipeline's")
+                .help("give one of them another name: sessions, state machines and roles go by it"),
+        );
+    }
+}
+
+fn print(checked: &[FileFindings], args: &Args, context: &Context) {
+    let console = &context.console;
+    let all = || -> Vec<DiagnosticView> {
+        checked.iter().flat_map(|file| views(&file.source, &file.diagnostics)).collect()
+    };
+    match args.format {
+        Format::Json => console.data(json!({"diagnostics": all()})),
+        Format::Sarif => console.data(sarif(&all(), env!("CARGO_PKG_VERSION"))),
+        Format::Github => console.raw(&github(&all())),
+        Format::Human => {
+            for file in checked {
+                console.diagnostics(&file.source, &file.diagnostics);
+            }
         }
     }
-    Ok(())
+    // What is said beside data is for whoever reads the log of a job.
+    if args.quiet || matches!(args.format, Format::Json | Format::Sarif) {
+        return;
+    }
+    let name = match checked {
+        [file] => file.source.name.clone(),
+        files => format!("{} files", files.len()),
+    };
+    console.talk(count_line(&name, checked.iter().flat_map(|file| &file.diagnostics)));
 }
 
-/// A pipe would be waited for, a device has no end. A link that leads nowhere is for the reader to report.
-fn may_be_read(path: &Path) -> bool {
-    std::fs::metadata(path).map_or(true, |found| found.is_file())
-}
-
-fn unreadable(path: &Path, message: &str) -> Failure {
-    Failure::bad_input(super::load::UnreadableFile {
-        path: path.display().to_string(),
-        message: message.to_owned(),
-        help: Some("name pipeline files, or a folder that holds some".into()),
-    })
+/// Wrong input outweighs plugins that failed.
+fn exit(checked: &[FileFindings]) -> Exit {
+    let errors = checked.iter().flat_map(|file| &file.diagnostics);
+    let mut errors = errors.filter(|found| found.severity == Severity::Error).peekable();
+    if errors.peek().is_none() {
+        return Exit::Done;
+    }
+    let is_surroundings = |found: &Diagnostic| found.code.split("::").nth(1) == Some("plugin");
+    if errors.all(is_surroundings) { Exit::Surroundings } else { Exit::BadInput }
 }

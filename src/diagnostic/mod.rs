@@ -5,15 +5,19 @@
 
 mod code;
 mod excerpt;
+mod github;
 mod lines;
 mod render;
+mod sarif;
 mod sink;
 mod span;
 mod suggest;
 
 pub use code::{Page, pages};
+pub use github::github;
 pub(crate) use lines::Lines;
 pub use render::{DiagnosticView, LabelView, render_human, views};
+pub use sarif::sarif;
 pub use sink::Sink;
 pub use span::{Source, Span};
 pub use suggest::nearest;

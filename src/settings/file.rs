@@ -50,6 +50,14 @@ pub(super) fn read(
     }
 }
 
+/// What is wrong with a project's settings file, for who needs no settings of it.
+pub fn check(name: &str, bytes: Vec<u8>, directory: &Path) -> (Arc<Source>, Vec<Diagnostic>) {
+    match read(name, bytes, directory, Owner::Project) {
+        Ok(_) => (Source::new(name, String::new()), Vec::new()),
+        Err(FileFindings { source, diagnostics }) => (source, diagnostics),
+    }
+}
+
 struct Reader<'a> {
     source: &'a Arc<Source>,
     directory: &'a Path,

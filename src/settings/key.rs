@@ -183,5 +183,6 @@ fn check_retention(text: &str) -> Result<(), &'static str> {
 }
 
 fn check_code(text: &str) -> Result<(), &'static str> {
-    claim(text.starts_with("bunsui::"), "a diagnostic's code such as `bunsui::reference::not_evaluated`")
+    let is_known = crate::diagnostic::pages().iter().any(|page| page.code == text);
+    claim(is_known, "a code that `bunsui explain` lists, such as `bunsui::reference::not_evaluated`")
 }

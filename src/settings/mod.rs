@@ -13,6 +13,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+pub use file::check;
 pub use load::{Origin, Overrides, SettingsError, Surroundings, load};
 
 use serde::{Deserialize, Serialize};

@@ -330,7 +330,7 @@ fn variables_have_to_be_settings_and_fit() {
     case(&[], &[("BUNSUI_AWS__ACCOUNT", "12")])
         .check_error("`BUNSUI_AWS__ACCOUNT` is `12`, but has to be the twelve digits of an account / -");
     case(&[], &[("BUNSUI_VALIDATE__DENY", "bunsui::a, b")]).check_error(
-        "`BUNSUI_VALIDATE__DENY` is `bunsui::a, b`, but has to be a diagnostic's code such as `bunsui::reference::not_evaluated` / -",
+        "`BUNSUI_VALIDATE__DENY` is `bunsui::a, b`, but has to be a code that `bunsui explain` lists, such as `bunsui::reference::not_evaluated` / -",
     );
 }
 

@@ -288,8 +288,10 @@ fn what_is_not_there_is_said() {
     ----- stderr -----
     bunsui::pipeline::unreadable
 
-      × `pipelines/elt.toml` cannot be read: there is no such file
+      × pipelines/elt.toml: it cannot be read: there is no such file
       help: did you mean `pipelines/etl.toml`?
+
+    pipelines/elt.toml: 1 error
     ");
     assert_snapshot!(scratch.run("validate nowhere").snapshot(), @"
     exit code: 2
@@ -297,7 +299,9 @@ fn what_is_not_there_is_said() {
     ----- stderr -----
     bunsui::pipeline::unreadable
 
-      × `nowhere` cannot be read: there is no such file
+      × nowhere: it cannot be read: there is no such file
+
+    nowhere: 1 error
     ");
     scratch.write("empty/readme.md", "");
     assert_snapshot!(scratch.run("validate empty").snapshot(), @"
@@ -306,8 +310,10 @@ fn what_is_not_there_is_said() {
     ----- stderr -----
     bunsui::pipeline::unreadable
 
-      × `empty` cannot be read: there is no .toml file in it
+      × empty: it cannot be read: there is no .toml file in it
       help: name pipeline files, or a folder that holds some
+
+    empty: 1 error
     ");
     let elsewhere = crate::scratch();
     assert_snapshot!(elsewhere.run("validate").snapshot(), @"

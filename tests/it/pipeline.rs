@@ -94,7 +94,9 @@ retry = { max_attempts = 1, interval = "2s", backoff_rate = 1, max_delay = "1m",
 #[test]
 fn jobs_keep_the_order_of_the_file_and_the_graph_its_own() {
     let job = |id: &str, needs: &str| {
-        format!("{id} = {{ depends_on = [{needs}], operations = [{{ name = 'x', type = 'free' }}] }}\n")
+        format!(
+            "{id} = {{ run_if = 'always', depends_on = [{needs}], operations = [{{ name = 'x', type = 'free' }}] }}\n"
+        )
     };
     let text = format!(
         "[pipeline]\nname = 'p'\n[jobs]\n{}{}{}",

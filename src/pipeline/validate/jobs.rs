@@ -32,9 +32,9 @@ pub(super) struct JobDraft<'d> {
     pub(super) output: Option<Written<'d>>,
     span: Span,
     description: Option<String>,
-    run_if: RunIf,
+    pub(super) run_if: RunIf,
     allow_failure: bool,
-    timeout: Option<Duration>,
+    pub(super) timeout: Option<Duration>,
     is_whole: bool,
 }
 

@@ -11,6 +11,7 @@ mod head;
 mod jobs;
 mod json;
 mod keys;
+mod lints;
 mod operations;
 mod params;
 mod parts;
@@ -41,35 +42,52 @@ pub fn validate(
     catalogue: &dyn OperationCatalogue,
     sink: &mut Sink,
 ) -> Option<Pipeline> {
-    draft(document, catalogue, sink)?.finish(document)
+    draft(document, catalogue, sink, |_, _| {})?.finish(document)
 }
 
-/// Checks all of a document: the same findings, for who needs no pipeline. Gives what was made on the way, which is to
-/// be dropped; of a large file that takes a while, and who ends anyway can do without.
-pub fn check<'d>(
+/// Checks all of a document, for who needs no pipeline: the same findings, and warnings about what is right and likely not meant.
+/// Gives what was made on the way, which is to be dropped; of a large file that takes a while, and who ends anyway can do without.
+pub fn check<'d, 'c>(
     document: &'d Document,
-    catalogue: &dyn OperationCatalogue,
+    catalogue: &'c dyn OperationCatalogue,
     sink: &mut Sink,
-) -> impl Sized + use<'d> {
-    draft(document, catalogue, sink)
+) -> impl Sized + use<'d, 'c> {
+    draft(document, catalogue, sink, |draft, sink| {
+        let subject = lints::Subject {
+            document,
+            timeout: draft.head.timeout,
+            exclusive: draft.head.exclusive.as_ref(),
+            params: &draft.params,
+            jobs: &draft.jobs,
+            graph: &draft.graph,
+            types: &draft.types,
+        };
+        lints::check(&subject, sink);
+    })
 }
 
 /// A pipeline in which nothing is wrong, in parts.
-struct Draft<'d> {
+struct Draft<'d, 'c> {
     head: Head<'d>,
     params: Params<'d>,
     jobs: Jobs<'d>,
     graph: Graph,
+    types: Types<'c>,
 }
 
-fn draft<'d>(
+/// `besides` looks at a pipeline in which nothing is wrong.
+fn draft<'d, 'c>(
     document: &'d Document,
-    catalogue: &dyn OperationCatalogue,
+    catalogue: &'c dyn OperationCatalogue,
     sink: &mut Sink,
-) -> Option<Draft<'d>> {
+    besides: impl FnOnce(&Draft<'d, 'c>, &mut Sink),
+) -> Option<Draft<'d, 'c>> {
     // Found here first: what stands in [defaults] is looked at once an operation, and shall be reported once.
     let mut found = Sink::new();
     let draft = read(document, catalogue, &mut found);
+    if let Some(draft) = &draft {
+        besides(draft, &mut found);
+    }
     let has_errors = found.has_errors();
     let mut diagnostics = found.into_sorted();
     diagnostics.dedup();
@@ -77,11 +95,11 @@ fn draft<'d>(
     draft.filter(|_| !has_errors)
 }
 
-fn read<'d>(
+fn read<'d, 'c>(
     document: &'d Document,
-    catalogue: &dyn OperationCatalogue,
+    catalogue: &'c dyn OperationCatalogue,
     sink: &mut Sink,
-) -> Option<Draft<'d>> {
+) -> Option<Draft<'d, 'c>> {
     let root = &document.root;
     if root.entries.is_empty() {
         sink.report(empty());
@@ -112,7 +130,7 @@ fn read<'d>(
     if sink.has_errors() {
         return None;
     }
-    Some(Draft { head: head?, params, jobs, graph })
+    Some(Draft { head: head?, params, jobs, graph, types })
 }
 
 /// What depends on several jobs: the graph and references.
@@ -157,9 +175,9 @@ fn check_schemas(types: &Types<'_>, sink: &mut Sink) {
     }
 }
 
-impl Draft<'_> {
+impl Draft<'_, '_> {
     fn finish(self, document: &Document) -> Option<Pipeline> {
-        let Self { head, params, jobs, graph } = self;
+        let Self { head, params, jobs, graph, types: _ } = self;
         let ids: Vec<Id> = jobs.drafts.iter().map(|job| job.id.clone()).collect::<Option<_>>()?;
         let params: Option<IndexMap<Id, Param>> = params
             .by_name

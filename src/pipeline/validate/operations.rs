@@ -31,9 +31,11 @@ pub(super) struct OperationDraft<'d> {
     pub(super) keys: Keys<'d>,
     /// The keys as written, for a plugin's check: there is one, and schema and templates found nothing wrong.
     pub(super) to_check: Option<Json>,
+    /// Its table.
+    pub(super) table: &'d Value,
     description: Option<String>,
-    timeout: Option<Duration>,
-    retry: Option<Arc<Retry>>,
+    pub(super) timeout: Option<Duration>,
+    pub(super) retry: Option<Arc<Retry>>,
 }
 
 /// What reading an operation needs besides its table.
@@ -87,6 +89,7 @@ pub(super) fn read<'d>(
         kind_span: table.value("type").map_or(value.span, |value| value.span),
         keys,
         to_check,
+        table: value,
         description,
         timeout: timeout.or(around.defaults.timeout),
         retry: retry.map(Arc::new).or_else(|| around.defaults.retry.clone()),
