@@ -47,6 +47,7 @@ mod structure;
 mod terminal;
 mod trouble;
 mod unbounded;
+mod validate;
 
 use bunsui_test_support::Scratch;
 
