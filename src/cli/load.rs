@@ -3,8 +3,8 @@
 use super::{Context, Failure};
 use crate::diagnostic::{Diagnostic, Severity, Sink, Source, Span};
 use crate::document::{self, Document, ValueKind};
-use crate::pipeline::{self, Pipeline};
-use crate::plugin::{Plugins, PluginsOptions, ProjectPlugins};
+use crate::pipeline::{self, OperationCatalogue, Pipeline};
+use crate::plugin::{Lock, Plugins, PluginsOptions, ProjectPlugins};
 use crate::settings::{BackendKind, ValidateSettings};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -64,8 +64,20 @@ pub(super) fn find_plugins_before(folders: Vec<(PathBuf, String)>, context: &Con
 
 /// The same as [`find_plugins`], for commands that look at a project and need not trust it.
 pub(super) fn find_plugins_with(project: ProjectPlugins, context: &Context) -> Plugins {
+    find_locked(project, None, context)
+}
+
+/// The same, without those that a lock holds to another library.
+pub(super) fn find_locked(project: ProjectPlugins, lock: Option<Arc<Lock>>, context: &Context) -> Plugins {
     let executable = std::env::current_exe().unwrap_or_default();
-    Plugins::find(PluginsOptions::new(&context.settings, executable, project))
+    let options = PluginsOptions::new(&context.settings, executable, project);
+    Plugins::find(PluginsOptions { lock, ..options })
+}
+
+/// The project's bunsui.lock, if it has one.
+pub(super) fn lock(context: &Context) -> Result<Option<Arc<Lock>>, Failure> {
+    let found = Lock::find(&context.surroundings.directory).map_err(Failure::bad_input)?;
+    Ok(found.map(Arc::new))
 }
 
 /// Reads a file, `-` for standard input; of one that is too large only so much that this can be seen.
@@ -134,7 +146,7 @@ pub(super) struct FileFindings {
 pub(super) fn findings(
     name: &str,
     bytes: Vec<u8>,
-    plugins: &Plugins,
+    catalogue: &dyn OperationCatalogue,
     afterwards: Afterwards,
 ) -> FileFindings {
     let mut sink = Sink::new();
@@ -142,7 +154,7 @@ pub(super) fn findings(
     let document = if sink.has_errors() { None } else { document::parse(&source, &mut sink) };
     let mut pipeline = None;
     if let Some(document) = document {
-        let made = pipeline::check(&document, plugins, &mut sink);
+        let made = pipeline::check(&document, catalogue, &mut sink);
         pipeline = named(&document);
         if afterwards == Afterwards::End {
             std::mem::forget(made);
@@ -200,7 +212,14 @@ pub(super) fn load_pipeline_with(
     context: &Context,
 ) -> Result<LoadedPipeline, Failure> {
     let bytes = read_file(path, context).map_err(Failure::bad_input)?;
-    let plugins = find_plugins_with(project, context);
+    let lock = lock(context)?;
+    let plugins = find_locked(project, lock.clone(), context);
+    // Who runs something is told; who looks need not have the same.
+    if let Some(lock) = lock.filter(|_| project == ProjectPlugins::Load) {
+        for disagreement in lock.disagreements(plugins.found()) {
+            context.console.talk(format!("note: {disagreement}; `bunsui plugin lock` brings it up to date"));
+        }
+    }
     let name = if path == Path::new("-") { STDIN.to_owned() } else { path.display().to_string() };
     let mut checked = check(&name, bytes, &plugins);
     allow(&mut checked.diagnostics, &context.settings.validate);

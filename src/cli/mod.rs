@@ -33,6 +33,7 @@ mod preflight;
 mod provenance;
 mod retention;
 mod run;
+mod schema;
 mod session;
 mod slice;
 mod store;
@@ -113,6 +114,8 @@ enum Command {
     /// Operation plugins
     #[command(subcommand)]
     Plugin(plugin::Command),
+    /// Print JSON Schemas of pipeline files and settings, for editors
+    Schema(schema::Args),
     /// Say what a code means
     Explain(explain::Args),
     /// Settings
@@ -244,6 +247,7 @@ fn dispatch(command: Command, context: &Context) -> Outcome {
         #[cfg(feature = "aws")]
         Command::Infra(command) => infra::run(&command, context),
         Command::Graph(args) => graph::run(&args, context),
+        Command::Schema(args) => schema::run(&args, context),
         Command::Session(command) => session::run(&command, context),
         Command::Logs(args) => logs::run(&args, context),
         Command::Plugin(command) => plugin::run(&command, context),

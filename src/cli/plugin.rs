@@ -2,15 +2,26 @@
 
 use super::load::find_plugins_with;
 use super::output::Output;
-use super::{Context, Exit, Outcome};
-use crate::plugin::{Found, PassedOver, Plugins, ProjectPlugins};
+use super::{Context, Exit, Failure, Outcome};
+use crate::plugin::{Found, Lock, PassedOver, Plugins, ProjectPlugins};
 use serde::Serialize;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     /// Which plugins are used, where each was found, and why others were passed over
     List(ListArgs),
+    /// Write bunsui.lock: which plugins this project uses, and what they declare, for who has none of them installed
+    Lock(LockArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct LockArgs {
+    /// Change nothing; exit code 2 where the file is not up to date
+    #[arg(long)]
+    check: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -26,7 +37,60 @@ pub(super) struct ListArgs {
 pub(super) fn run(command: &Command, context: &Context) -> Outcome {
     match command {
         Command::List(args) => list(args, context),
+        Command::Lock(args) => lock(args, context),
     }
+}
+
+/// The lock file is not what is installed.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("`{file}` is not up to date")]
+#[diagnostic(code("bunsui::plugin::stale_lock"), help("write it anew: bunsui plugin lock"))]
+struct StaleLock {
+    file: String,
+}
+
+fn lock(args: &LockArgs, context: &Context) -> Outcome {
+    let directory = &context.surroundings.directory;
+    let before = super::load::lock(context).ok().flatten();
+    let plugins = find_plugins_with(ProjectPlugins::Load, context);
+    let lock = plugins.lock(before.as_deref());
+    let file = Lock::place(directory);
+    let is_same = before.as_deref() == Some(&lock);
+    if args.check && !is_same {
+        return Err(Failure::bad_input(StaleLock { file: file.display().to_string() }));
+    }
+    let shown = file.strip_prefix(directory).unwrap_or(&file).display();
+    if is_same {
+        context.console.talk(format!("{shown}: as it is"));
+        return Ok(Exit::Done);
+    }
+    write(&file, &lock.text())?;
+    context.console.talk(format!("{shown}: {}", lock.names().join(", ")));
+    Ok(Exit::Done)
+}
+
+/// In one step: who reads meanwhile sees the old file or the new one.
+fn write(file: &Path, text: &str) -> Result<(), Failure> {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    let written = tempfile::NamedTempFile::new_in(folder).and_then(|mut new| {
+        new.write_all(text.as_bytes())?;
+        new.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+        new.persist(file).map_err(|error| error.error)
+    });
+    let unwritten = |error: std::io::Error| {
+        Failure::surroundings(UnwritableLock { file: file.display().to_string(), cause: error })
+    };
+    written.map(|_| ()).map_err(unwritten)
+}
+
+/// The lock file cannot be written.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("`{file}` cannot be written")]
+#[diagnostic(code("bunsui::plugin::unwritable_lock"))]
+struct UnwritableLock {
+    file: String,
+    #[source]
+    cause: std::io::Error,
 }
 
 fn list(args: &ListArgs, context: &Context) -> Outcome {

@@ -1,11 +1,12 @@
 //! `bunsui validate [PATH]...`: every finding of every file.
 
-use super::load::find_plugins_with;
-use super::load::{Afterwards, FileFindings, UnreadableFile, count_line, findings, read_file, settle};
+use super::load::{
+    Afterwards, FileFindings, UnreadableFile, count_line, find_locked, findings, lock, read_file, settle,
+};
 use super::paths::files;
 use super::{Context, Exit, Failure, Outcome};
 use crate::diagnostic::{Diagnostic, DiagnosticView, Severity, Source, github, sarif, views};
-use crate::plugin::{Plugins, ProjectPlugins};
+use crate::plugin::{LockedCatalogue, ProjectPlugins};
 use crate::settings;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -48,13 +49,16 @@ pub(super) fn run(args: &Args, context: &Context) -> Outcome {
         }));
     }
     let files = files(&paths, &context.surroundings.directory);
-    let plugins = find_plugins_with(ProjectPlugins::for_looking(args.trust_project_plugins), context);
+    let project = ProjectPlugins::for_looking(args.trust_project_plugins);
+    let lock = lock(context)?;
+    let find = || find_locked(project, lock.clone(), context);
+    let catalogue = LockedCatalogue::new(lock.as_deref().cloned(), find);
     let mut checked: Vec<FileFindings> = Vec::with_capacity(files.len());
     let last = files.len().saturating_sub(1);
     for (at, file) in files.iter().enumerate() {
         let afterwards = if at == last { Afterwards::End } else { Afterwards::GoOn };
         checked.push(match file {
-            Ok(file) => check(file, args, &plugins, afterwards, context),
+            Ok(file) => check(file, args, &catalogue, afterwards, context),
             Err(unreadable) => not_read(unreadable),
         });
     }
@@ -66,13 +70,16 @@ pub(super) fn run(args: &Args, context: &Context) -> Outcome {
         }
     }
     print(&checked, args, context);
+    if let Some(line) = not_checked(&catalogue).filter(|_| !args.quiet) {
+        context.console.talk(line);
+    }
     Ok(exit(&checked))
 }
 
 fn check(
     file: &Path,
     args: &Args,
-    plugins: &Plugins,
+    catalogue: &LockedCatalogue<'_>,
     afterwards: Afterwards,
     context: &Context,
 ) -> FileFindings {
@@ -87,7 +94,7 @@ fn check(
         let (source, diagnostics) = settings::check(&name, bytes, folder);
         return FileFindings { source, diagnostics, pipeline: None };
     }
-    findings(&name, bytes, plugins, afterwards)
+    findings(&name, bytes, catalogue, afterwards)
 }
 
 /// A file that cannot be read is a finding, and the others are looked at.
@@ -151,6 +158,17 @@ fn print(checked: &[FileFindings], args: &Args, context: &Context) {
         files => format!("{} files", files.len()),
     };
     console.talk(count_line(&name, checked.iter().flat_map(|file| &file.diagnostics)));
+}
+
+/// One line: what only plugins say, and these could not be asked.
+fn not_checked(catalogue: &LockedCatalogue<'_>) -> Option<String> {
+    let unchecked = catalogue.unchecked();
+    if unchecked.is_empty() {
+        return None;
+    }
+    let types: Vec<String> =
+        unchecked.iter().map(|(kind, why)| format!("`{kind}` (its plugin {why})")).collect();
+    Some(format!("not checked: what plugins say beyond their schemas, of {}", types.join(", ")))
 }
 
 /// Wrong input outweighs plugins that failed.

@@ -9,6 +9,7 @@ mod duration;
 mod graph;
 mod id;
 mod param;
+mod schema;
 mod validate;
 
 pub use catalogue::{
@@ -19,6 +20,7 @@ pub use duration::{format_duration, parse_duration};
 pub use graph::Graph;
 pub use id::{Id, IdError};
 pub use param::{Param, ParamConstraints, ParamType, ParamValueError};
+pub use schema::pipeline_schema;
 pub use validate::{check, validate};
 
 use crate::diagnostic::{Source, Span};

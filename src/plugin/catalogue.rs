@@ -1,10 +1,13 @@
 //! All plugins of a run, as the catalogue of operation types and as doers of local tasks.
 
 use super::client::{DEADLINE, Starter};
-use super::find::{Declared, Found, NOT_TRUSTED, PassedOver, ProjectPlugins, find, sorted_folders};
+use super::find::{
+    Declared, Found, NOT_TRUSTED, OTHER_DIGEST, PassedOver, ProjectPlugins, find, sorted_folders,
+};
 use super::frame::Answer;
 use super::hosted::{Asked, Plugin, body, explain_own, failure};
 use super::library::DeclaredType;
+use super::lock::Lock;
 use crate::diagnostic::Severity;
 use crate::pipeline::{
     AccountPlace, CatalogueError, CheckRequest, Finding, Fragment, FragmentRequest, OperationCatalogue,
@@ -33,13 +36,15 @@ pub struct PluginsOptions {
     pub executable: PathBuf,
     /// A folder that keeps what libraries declare, by path, size and time; none: not kept.
     pub cache: Option<PathBuf>,
+    /// What libraries are held to.
+    pub lock: Option<Arc<Lock>>,
 }
 
 impl PluginsOptions {
     /// What settings and the executable's place say.
     pub fn new(settings: &Settings, executable: PathBuf, project: ProjectPlugins) -> Self {
         let (folders, not_trusted) = sorted_folders(settings, &executable, project);
-        Self { folders, not_trusted, executable, cache: settings.plugins.cache.clone() }
+        Self { folders, not_trusted, executable, cache: settings.plugins.cache.clone(), lock: None }
     }
 }
 
@@ -163,6 +168,25 @@ impl Plugins {
     /// The plugin that knows an operation type.
     pub(super) fn plugin(&self, kind: &str) -> Option<&Arc<Plugin>> {
         self.types.get(kind).map(|(_, plugin)| plugin)
+    }
+
+    /// What to lock: those used, with what they declare, and what others locked before on other platforms.
+    pub fn lock(&self, before: Option<&Lock>) -> Lock {
+        let types = |found: &Found| {
+            let of_plugin = self.types.values().filter(|(kind, _)| kind.plugin == found.name);
+            of_plugin
+                .map(|(kind, _)| DeclaredType {
+                    name: kind.name.clone(),
+                    summary: kind.summary.clone(),
+                    schema: kind.schema.clone(),
+                    has_check: kind.has_check,
+                    has_run_local: kind.has_run_local,
+                })
+                .collect()
+        };
+        let found: Vec<(Found, Vec<DeclaredType>)> =
+            self.found.iter().map(|found| (found.clone(), types(found))).collect();
+        Lock::of(&found, before)
     }
 
     /// Those used, by name.
@@ -349,6 +373,9 @@ impl OperationCatalogue for Plugins {
                 "what only the project's own settings name was not loaded; `--trust-project-plugins` loads it:{}",
                 not_trusted.concat()
             ));
+        }
+        if let Some(refused) = self.passed_over.iter().find(|passed_over| passed_over.code == OTHER_DIGEST) {
+            return Some(format!("`{}` was not used: {}", refused.path.display(), refused.reason));
         }
         if !self.found.is_empty() {
             return None;

@@ -126,6 +126,10 @@ pub(super) fn find(options: &PluginsOptions, starter: &Starter) -> (Vec<Declared
                     host
                 });
                 let Known { declaration, sha256 } = known;
+                if options.lock.as_ref().is_some_and(|lock| lock.refuses(&declaration.name, &sha256)) {
+                    passed_over.push(other_digest(candidate, &declaration.name));
+                    continue;
+                }
                 usable.push(Declared { candidate: candidate.clone(), declaration, sha256, host });
             }
             Err(error) => passed_over.push(PassedOver {
@@ -149,6 +153,20 @@ fn not_trusted(candidate: Candidate) -> PassedOver {
             .to_owned(),
     }
 }
+
+fn other_digest(candidate: &Candidate, plugin: &str) -> PassedOver {
+    PassedOver {
+        path: candidate.path.clone(),
+        code: OTHER_DIGEST,
+        reason: format!(
+            "plugin `{plugin}` is held to another library by bunsui.lock; `bunsui plugin lock` takes this one, if it is \
+             the one that is meant"
+        ),
+    }
+}
+
+/// The code of a library whose digest is another than the locked one.
+pub(super) const OTHER_DIGEST: &str = "bunsui::plugin::other_digest";
 
 /// The code of a library that was not loaded because it is the project's.
 pub(super) const NOT_TRUSTED: &str = "bunsui::plugin::not_trusted";
@@ -187,7 +205,7 @@ type ToldOrNot = Result<Told, LoadError>;
 /// Asks all at once: where nothing is cached, each costs the start of a process.
 fn declare_all(candidates: &[Candidate], starter: &Starter, cache: &Cache) -> Vec<ToldOrNot> {
     let known = |candidate: &Candidate| {
-        library::inspect(&candidate.path).map(|()| {
+        library::inspect(&candidate.path).and_then(|()| library::refuse_writable(&candidate.path)).map(|()| {
             let stamp = Stamp::of(&candidate.path)?;
             cache.known(&candidate.path, stamp).cloned()
         })

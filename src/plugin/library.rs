@@ -40,6 +40,8 @@ pub(super) enum LoadError {
     Unreadable(String),
     #[error("it is not a shared library: {0}")]
     NotALibrary(String),
+    #[error("everybody may write to `{0}`; `chmod o-w` takes that back")]
+    Writable(String),
     #[error("it is cut off: it says it is {expected} bytes long and is {found}")]
     CutOff { expected: u64, found: u64 },
     #[error("the system cannot load it: {0}")]
@@ -75,6 +77,7 @@ impl LoadError {
             Self::Missing => "bunsui::plugin::missing",
             Self::Unreadable(_) => "bunsui::plugin::unreadable",
             Self::NotALibrary(_) => "bunsui::plugin::not_a_library",
+            Self::Writable(_) => "bunsui::plugin::writable_by_others",
             Self::CutOff { .. } => "bunsui::plugin::cut_off",
             Self::CannotLoad(_) => "bunsui::plugin::cannot_load",
             Self::NoSymbol => "bunsui::plugin::no_symbol",
@@ -100,6 +103,20 @@ pub(super) fn inspect(path: &Path) -> Result<(), LoadError> {
     }
     let mut file = std::fs::File::open(path).map_err(|error| unreadable(&error))?;
     elf::check(&mut file, metadata.len())
+}
+
+/// A library that everybody may replace is everybody's code. So is one in a folder in which everybody may put another.
+pub(super) fn refuse_writable(path: &Path) -> Result<(), LoadError> {
+    use std::os::unix::fs::PermissionsExt;
+    const OTHERS: u32 = 0o002;
+    let real = path.canonicalize().map_err(|error| unreadable(&error))?;
+    for place in [Some(real.as_path()), real.parent()].into_iter().flatten() {
+        let metadata = place.metadata().map_err(|error| unreadable(&error))?;
+        if metadata.permissions().mode() & OTHERS != 0 {
+            return Err(LoadError::Writable(place.display().to_string()));
+        }
+    }
+    Ok(())
 }
 
 /// SHA-256 of a library's file, in hexadecimal digits.

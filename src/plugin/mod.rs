@@ -14,6 +14,8 @@ mod frame;
 mod host;
 mod hosted;
 mod library;
+mod lock;
+mod locked;
 mod preflight;
 mod processes;
 
@@ -21,5 +23,7 @@ pub use catalogue::{Explanation, LocalRun, LogLine, Plugins, PluginsOptions, Run
 pub use find::{Found, PassedOver, ProjectPlugins, search_folders};
 pub use host::host_main;
 pub(crate) use library::file_sha256;
+pub use lock::{Disagreement, LOCK_FILE, Lock, LockError};
+pub use locked::LockedCatalogue;
 pub use preflight::AwsAccess;
 pub use processes::become_subreaper;

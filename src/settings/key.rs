@@ -11,6 +11,8 @@ pub(super) struct Key {
     pub(super) name: &'static str,
     /// What it takes.
     pub(super) kind: Kind,
+    /// One line for people.
+    pub(super) about: &'static str,
 }
 
 /// What a setting takes.
@@ -30,45 +32,95 @@ pub(super) enum Kind {
 
 /// All of them, in the order in which they are shown.
 pub(super) const KEYS: &[Key] = &[
-    key("", "backend", Kind::Choice(&["local", "aws"])),
-    key("local", "state", Kind::Path),
-    key("aws", "region", Kind::Text(check_region)),
-    key("aws", "account", Kind::Text(check_account)),
-    key("aws", "bucket", Kind::Text(check_bucket)),
-    key("aws", "prefix", Kind::Text(check_prefix)),
-    key("aws", "endpoint_url", Kind::Text(check_url)),
-    key("aws", "execution_role", Kind::Text(check_role)),
-    key("aws", "assume_role", Kind::Text(check_role)),
-    key("aws", "retention", Kind::Text(check_retention)),
-    key("aws.endpoint_urls", "cloudformation", Kind::Text(check_url)),
-    key("aws.endpoint_urls", "dynamodb", Kind::Text(check_url)),
-    key("aws.endpoint_urls", "ec2", Kind::Text(check_url)),
-    key("aws.endpoint_urls", "ecs", Kind::Text(check_url)),
-    key("aws.endpoint_urls", "lambda", Kind::Text(check_url)),
-    key("aws.endpoint_urls", "logs", Kind::Text(check_url)),
-    key("aws.endpoint_urls", "s3", Kind::Text(check_url)),
-    key("aws.endpoint_urls", "sfn", Kind::Text(check_url)),
-    key("aws.endpoint_urls", "sts", Kind::Text(check_url)),
-    key("aws.quotas", "CreateStateMachine", Kind::Text(check_quota)),
-    key("aws.quotas", "DeleteStateMachine", Kind::Text(check_quota)),
-    key("aws.quotas", "DeleteStateMachineVersion", Kind::Text(check_quota)),
-    key("aws.quotas", "DescribeExecution", Kind::Text(check_quota)),
-    key("aws.quotas", "DescribeStateMachine", Kind::Text(check_quota)),
-    key("aws.quotas", "GetExecutionHistory", Kind::Text(check_quota)),
-    key("aws.quotas", "ListTagsForResource", Kind::Text(check_quota)),
-    key("aws.quotas", "StartExecution", Kind::Text(check_quota)),
-    key("aws.quotas", "StopExecution", Kind::Text(check_quota)),
-    key("aws.quotas", "TagResource", Kind::Text(check_quota)),
-    key("aws.quotas", "TestState", Kind::Text(check_quota)),
-    key("aws.quotas", "UpdateStateMachine", Kind::Text(check_quota)),
-    key("plugins", "paths", Kind::Paths),
-    key("logs", "collect", Kind::Choice(&["failed", "all", "none"])),
-    key("validate", "allow", Kind::Texts(check_code)),
-    key("validate", "deny", Kind::Texts(check_code)),
+    key("", "backend", Kind::Choice(&["local", "aws"]), "where sessions run"),
+    key("local", "state", Kind::Path, "folder of sessions, logs and outputs of local runs"),
+    key("aws", "region", Kind::Text(check_region), "where everything is; without it the SDK decides"),
+    key("aws", "account", Kind::Text(check_account), "twelve digits; nothing is written to another account"),
+    key("aws", "bucket", Kind::Text(check_bucket), "outputs, reports and deployments"),
+    key(
+        "aws",
+        "prefix",
+        Kind::Text(check_prefix),
+        "names of tables, state machines and stacks begin with it",
+    ),
+    key("aws", "endpoint_url", Kind::Text(check_url), "another address for all services"),
+    key(
+        "aws",
+        "execution_role",
+        Kind::Text(check_role),
+        "ARN of the role that state machines take on; without it `deploy` makes one for each pipeline",
+    ),
+    key("aws", "assume_role", Kind::Text(check_role), "ARN of a role to take on"),
+    key("aws", "retention", Kind::Text(check_retention), "sessions are deleted so long after they began"),
+    key("aws.endpoint_urls", "cloudformation", Kind::Text(check_url), "another address for this service"),
+    key("aws.endpoint_urls", "dynamodb", Kind::Text(check_url), "another address for this service"),
+    key("aws.endpoint_urls", "ec2", Kind::Text(check_url), "another address for this service"),
+    key("aws.endpoint_urls", "ecs", Kind::Text(check_url), "another address for this service"),
+    key("aws.endpoint_urls", "lambda", Kind::Text(check_url), "another address for this service"),
+    key("aws.endpoint_urls", "logs", Kind::Text(check_url), "another address for this service"),
+    key("aws.endpoint_urls", "s3", Kind::Text(check_url), "another address for this service"),
+    key("aws.endpoint_urls", "sfn", Kind::Text(check_url), "another address for this service"),
+    key("aws.endpoint_urls", "sts", Kind::Text(check_url), "another address for this service"),
+    key(
+        "aws.quotas",
+        "CreateStateMachine",
+        Kind::Text(check_quota),
+        "calls at once / calls more each second",
+    ),
+    key(
+        "aws.quotas",
+        "DeleteStateMachine",
+        Kind::Text(check_quota),
+        "calls at once / calls more each second",
+    ),
+    key(
+        "aws.quotas",
+        "DeleteStateMachineVersion",
+        Kind::Text(check_quota),
+        "calls at once / calls more each second",
+    ),
+    key("aws.quotas", "DescribeExecution", Kind::Text(check_quota), "calls at once / calls more each second"),
+    key(
+        "aws.quotas",
+        "DescribeStateMachine",
+        Kind::Text(check_quota),
+        "calls at once / calls more each second",
+    ),
+    key(
+        "aws.quotas",
+        "GetExecutionHistory",
+        Kind::Text(check_quota),
+        "calls at once / calls more each second",
+    ),
+    key(
+        "aws.quotas",
+        "ListTagsForResource",
+        Kind::Text(check_quota),
+        "calls at once / calls more each second",
+    ),
+    key("aws.quotas", "StartExecution", Kind::Text(check_quota), "calls at once / calls more each second"),
+    key("aws.quotas", "StopExecution", Kind::Text(check_quota), "calls at once / calls more each second"),
+    key("aws.quotas", "TagResource", Kind::Text(check_quota), "calls at once / calls more each second"),
+    key("aws.quotas", "TestState", Kind::Text(check_quota), "calls at once / calls more each second"),
+    key(
+        "aws.quotas",
+        "UpdateStateMachine",
+        Kind::Text(check_quota),
+        "calls at once / calls more each second",
+    ),
+    key("plugins", "paths", Kind::Paths, "folders with plugins"),
+    key("logs", "collect", Kind::Choice(&["failed", "all", "none"]), "on AWS: whose lines are copied"),
+    key("validate", "allow", Kind::Texts(check_code), "codes of warnings that are not reported"),
+    key(
+        "validate",
+        "deny",
+        Kind::Texts(check_code),
+        "codes of warnings that count as errors, for `validate`",
+    ),
 ];
 
-const fn key(section: &'static str, name: &'static str, kind: Kind) -> Key {
-    Key { section, name, kind }
+const fn key(section: &'static str, name: &'static str, kind: Kind, about: &'static str) -> Key {
+    Key { section, name, kind, about }
 }
 
 impl Key {

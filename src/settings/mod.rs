@@ -8,6 +8,7 @@ mod environment;
 mod file;
 mod key;
 mod load;
+mod schema;
 mod value;
 
 #[cfg(test)]
@@ -15,6 +16,7 @@ mod tests;
 
 pub use file::check;
 pub use load::{Origin, Overrides, SettingsError, Surroundings, load};
+pub use schema::settings_schema;
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -62,6 +62,23 @@ fn check(folder: &str, catalogue: &dyn OperationCatalogue, least: usize) {
 }
 
 /// The cases of a file, each with its first line.
+/// The title and the text of each case of a folder.
+pub(crate) fn texts(folder: &str) -> Vec<(String, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    files.sort();
+    let stated: Vec<String> = files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect();
+    let cases = stated.iter().flat_map(|text| split(text));
+    let bare = |body: &str| body.split_inclusive('\n').filter(|line| !line.starts_with(MARK)).collect();
+    let case = |case: &str| {
+        let (title, body) = case.split_once('\n').expect("a title is a line");
+        (title.trim_start_matches(CASE).to_owned(), bare(body))
+    };
+    cases.map(case).collect()
+}
+
 fn split(text: &str) -> impl Iterator<Item = &str> {
     let mut starts: Vec<usize> = text.match_indices(CASE).map(|(at, _)| at).collect();
     starts.retain(|at| *at == 0 || text.as_bytes()[at - 1] == b'\n');

@@ -51,7 +51,7 @@ const MINISTACK: Program = Program {
     port: "GATEWAY_PORT",
     health: "/_ministack/health",
     needed: ("CI", "true"),
-    install: "`.ci/ministack` installs it",
+    install: "`.ci/tool ministack` installs it",
 };
 
 /// The one server of this process; none where ministack is not installed, which CI (`CI=true`) does not accept.
@@ -90,9 +90,26 @@ pub fn moto() -> Option<&'static Emulator> {
         port: "MOTO_PORT",
         health: "/moto-api/data.json",
         needed: ("BUNSUI_MOTO", "needed"),
-        install: "`.ci/moto` installs it",
+        install: "`.ci/tool moto` installs it",
     };
     SERVER.get_or_init(|| program.start(&[])).as_ref()
+}
+
+/// A program that `.ci/tool` installs beside the builds; none where it is not there, which CI (`CI=true`) does not accept.
+///
+/// # Panics
+///
+/// Where it is not there in CI.
+#[allow(clippy::print_stderr, reason = "what is skipped is said")]
+pub fn tool(name: &str) -> Option<PathBuf> {
+    let own = std::env::current_exe().ok()?;
+    let executable = format!("{name}/bin/{name}");
+    let found = own.ancestors().map(|folder| folder.join(&executable)).find(|path| path.is_file());
+    if found.is_none() {
+        assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{name} is not installed");
+        eprintln!("NOT CHECKED: {name} is not installed (`.ci/tool {name}` installs it)");
+    }
+    found
 }
 
 /// Twelve digits: an account that no other test uses. Its access key is the same text.

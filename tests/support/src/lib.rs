@@ -8,7 +8,7 @@ mod emulator;
 mod redact;
 mod scratch;
 
-pub use emulator::{Emulator, enforcing_ministack, ministack, moto, own_account};
+pub use emulator::{Emulator, enforcing_ministack, ministack, moto, own_account, tool};
 pub use redact::Redactions;
 pub use scratch::{Finished, Scratch};
 

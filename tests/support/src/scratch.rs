@@ -75,6 +75,22 @@ impl Scratch {
         self
     }
 
+    /// The executable in a folder of its own, without the libraries that lie beside it where it was built.
+    ///
+    /// # Panics
+    ///
+    /// Where it cannot be put there.
+    #[must_use]
+    pub fn alone(mut self) -> Self {
+        let own = self.root.path().join("alone/bin/bunsui");
+        fs::create_dir_all(own.parent().expect("it has one")).expect("made");
+        if fs::hard_link(&self.executable, &own).is_err() {
+            fs::copy(&self.executable, &own).expect("copied");
+        }
+        self.executable = own;
+        self
+    }
+
     /// Takes a variable away.
     #[must_use]
     pub fn without_variable(mut self, name: &str) -> Self {
