@@ -3,8 +3,10 @@
 use super::aws::{DeployMode, deployed, prune};
 use super::drive::plugin_names;
 use super::load::{load_pipeline, need_aws_backend};
+use super::preflight::preflight;
 use super::store::{block_on, make_store};
 use super::{Context, Exit, Failure, Outcome, compile};
+use crate::diagnostic::Severity;
 use crate::plan::{Parameters, Selection, plan};
 use crate::runner::deployment_record;
 use crate::state_machine;
@@ -35,6 +37,10 @@ pub(super) fn run(args: &Args, context: &Context) -> Outcome {
     let mode = if args.dry_run { DeployMode::DryRun } else { DeployMode::Deploy };
     block_on(async {
         let stores = make_store(context).await?;
+        // What is missing on AWS can be made after a deployment, so it is said and stops nothing.
+        let mut found = preflight(&plan.pipeline, &plan.machines, &loaded.plugins, context).await;
+        found.iter_mut().for_each(|found| found.severity = Severity::Warning);
+        context.console.diagnostics(&plan.pipeline.source, &found);
         let deployment = deployed(&plan, &loaded.plugins, wanted, mode, &stores, context).await?;
         if args.prune {
             prune(&deployment, &stores, context).await?;

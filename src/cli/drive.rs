@@ -133,6 +133,7 @@ impl Drive<'_> {
             inbox,
             bucket: format!("s3://{bucket}"),
         };
+        let session_id = self.session.session_id.clone();
         let assignment = Assignment {
             plan: self.plan,
             deployment: self.deployment,
@@ -144,7 +145,14 @@ impl Drive<'_> {
         runner.run(assignment, requests, consumers).await.map_err(|error| match error {
             // Another was quicker.
             RunnerError::Store(StoreError::Held { .. }) => Failure::bad_input(error),
-            error => Failure::surroundings(error),
+            error @ RunnerError::Store(StoreError::Fenced { .. } | StoreError::Gone { .. }) => {
+                Failure::surroundings(error)
+            }
+            error => {
+                let hint = format!("what was done is stored; to go on: bunsui session resume {session_id}");
+                self.context.console.talk(hint);
+                Failure::surroundings(error)
+            }
         })
     }
 

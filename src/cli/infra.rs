@@ -79,8 +79,9 @@ fn stack_name(connection: &Connection, name: &str) -> String {
 fn wanted(connection: &Connection, name: &str, args: &DeployArgs) -> Result<WantedStack, Failure> {
     let template = aws::template(name);
     let mut values = vec![("Prefix".to_owned(), connection.prefix().to_owned())];
-    let is_protected = !args.no_deletion_protection;
-    values.push(("DeletionProtection".to_owned(), is_protected.to_string()));
+    if args.no_deletion_protection {
+        values.push(("DeletionProtection".to_owned(), "false".to_owned()));
+    }
     if aws::parameters(template).any(|known| known == "BucketName") {
         values.push(("BucketName".to_owned(), connection.bucket().map_err(failure)?.to_owned()));
     }
@@ -97,8 +98,10 @@ async fn deploy(args: &DeployArgs, context: &Context) -> Outcome {
     let stacks = Stacks::new(connection);
     let console = &context.console;
     console.talk(format!("account {}, {}", connection.account(), connection.region()));
-    for name in SHARED {
-        let wanted = wanted(connection, name, args)?;
+    // All is known before anything is made.
+    let wanted: Vec<WantedStack> =
+        SHARED.iter().map(|name| wanted(connection, name, args)).collect::<Result<_, _>>()?;
+    for wanted in wanted {
         let prepared = stacks.prepare(&wanted).await.map_err(failure)?;
         if prepared.changes.is_empty() {
             console.talk(format!("stack {}: as it is wanted", wanted.name));

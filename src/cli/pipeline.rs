@@ -6,6 +6,8 @@ use super::{Context, Exit, Failure, Outcome};
 use crate::backend::Stores;
 use crate::diagnostic::nearest;
 use crate::runner::port::{DEPLOYMENTS, SessionFilter, deployment_key, deployment_of};
+#[cfg(feature = "aws")]
+use crate::session::SessionStatus;
 use crate::session::{DeploymentRecord, SessionRecord};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -174,7 +176,11 @@ async fn show(args: &ShowArgs, context: &Context) -> Outcome {
 async fn delete(args: &DeleteArgs, context: &Context) -> Outcome {
     super::load::need_aws_backend(context)?;
     let Some(stores) = open_store(context).await? else { return Ok(Exit::Done) };
-    let found = deployments(&args.name, &stores).await?;
+    let found = match deployments(&args.name, &stores).await {
+        Ok(found) => found,
+        Err(_) if super::aws::has_leftovers(&args.name, context).await? => Vec::new(),
+        Err(unknown) => return Err(unknown),
+    };
     if let Some(session) = unfinished(&args.name, &stores).await?.first() {
         return Err(Failure::bad_input(PipelineError::InUse {
             name: args.name.clone(),
@@ -188,24 +194,34 @@ async fn delete(args: &DeleteArgs, context: &Context) -> Outcome {
 
 /// Sessions of a pipeline that could still be gone on with.
 pub(super) async fn unfinished(name: &str, stores: &Stores) -> Result<Vec<SessionRecord>, Failure> {
-    let filter =
-        SessionFilter { pipeline: Some(name.to_owned()), limit: usize::MAX, ..SessionFilter::default() };
-    let mut sessions = stores.sessions.sessions(&filter).await.map_err(Failure::surroundings)?;
+    let mut sessions = of_pipeline(name, stores).await?;
     sessions.retain(|session| !session.status.is_final());
     Ok(sessions)
 }
 
-/// The deployments of a pipeline that nothing needs any more: neither the latest, nor what a session that could still be
-/// gone on with is pinned to. And those that are needed.
+async fn of_pipeline(name: &str, stores: &Stores) -> Result<Vec<SessionRecord>, Failure> {
+    let filter =
+        SessionFilter { pipeline: Some(name.to_owned()), limit: usize::MAX, ..SessionFilter::default() };
+    stores.sessions.sessions(&filter).await.map_err(Failure::surroundings)
+}
+
+/// The deployments of a pipeline that nothing needs any more: neither this one, nor one that came after it, nor what a session
+/// that could be gone on with or tried again is pinned to. And those that are needed.
 #[cfg(feature = "aws")]
 pub(super) async fn by_need(
     name: &str,
-    latest: &str,
+    own: &str,
     stores: &Stores,
 ) -> Result<(Vec<DeploymentRecord>, Vec<DeploymentRecord>), Failure> {
-    let pinned: Vec<String> =
-        unfinished(name, stores).await?.into_iter().map(|session| session.version).collect();
-    let is_needed =
-        |deployment: &DeploymentRecord| deployment.version == latest || pinned.contains(&deployment.version);
+    let pinned: Vec<String> = of_pipeline(name, stores)
+        .await?
+        .into_iter()
+        .filter(|session| session.status != SessionStatus::Succeeded)
+        .map(|session| session.version)
+        .collect();
+    let number = |version: &str| version.parse::<u64>().unwrap_or(u64::MAX);
+    let is_needed = |deployment: &DeploymentRecord| {
+        number(&deployment.version) >= number(own) || pinned.contains(&deployment.version)
+    };
     Ok(deployments(name, stores).await?.into_iter().partition(|deployment| !is_needed(deployment)))
 }

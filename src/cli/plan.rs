@@ -115,6 +115,8 @@ pub(super) struct DeployedJob {
     pub(super) change: String,
     /// Why it would be updated.
     pub(super) reason: Option<String>,
+    /// How its definition differs, line by line.
+    pub(super) difference: Option<String>,
 }
 
 /// `  lambda:InvokeFunction on arn:…`, a line for each statement's actions.
@@ -151,9 +153,10 @@ fn deployed_text(deployed: &Deployed) -> String {
         (true, false) => "; the file has changed, and no state machine with it\n",
         (false, _) => "; a deployment would\n",
     });
-    for (job, DeployedJob { change, reason }) in differing {
+    for (job, DeployedJob { change, reason, difference }) in differing {
         let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
         text.push_str(&format!("  {change}  {job}{reason}\n"));
+        text.extend(difference.iter().map(|difference| format!("{difference}\n")));
     }
     text
 }

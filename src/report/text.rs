@@ -50,14 +50,10 @@ pub fn moment(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
-/// What two versions of a file differ in, as a unified diff.
-pub fn difference(before: &str, now: &str, file: &str, colour: bool) -> String {
+/// What two versions of a text differ in, as a unified diff; `names` are what its head calls them.
+pub fn difference(before: &str, now: &str, names: (&str, &str), colour: bool) -> String {
     let diff = similar::TextDiff::from_lines(before, now);
-    let text = diff
-        .unified_diff()
-        .context_radius(2)
-        .header(&format!("{file} as the session ran it"), &format!("{file} now"))
-        .to_string();
+    let text = diff.unified_diff().context_radius(2).header(names.0, names.1).to_string();
     let paint = |line: &str| {
         let line = printable(line);
         match line.as_bytes().first() {

@@ -60,6 +60,21 @@ pub enum WorkerError {
     Store(#[from] StoreError),
 }
 
+/// A start that is refused is its job's failure: others may be taken.
+fn start_refused(error: String, cause: String) -> FailureRecord {
+    FailureRecord {
+        operation: None,
+        error: Some(error),
+        cause: Some(cause),
+        summary: Some("its execution could not be started".to_owned()),
+        detail: None,
+        recoverable: Some(false),
+        help: None,
+        log_lines: Vec::new(),
+        tries: 0,
+    }
+}
+
 impl Executor {
     /// Starts a worker for one attempt of a job.
     pub(super) fn start(&self, start: StartExecution) {
@@ -68,6 +83,9 @@ impl Executor {
             let (job, attempt) = (start.job, Attempt::of(&start));
             let ended = match executor.engine.start(start).await {
                 Ok(()) => executor.finish(attempt).await,
+                Err(EngineError::StartRefused { error, cause, .. }) => {
+                    Ok((Ended::Failed(executor.redacted(start_refused(error, cause))), None))
+                }
                 Err(error) => Err(error.into()),
             };
             executor.report(job, ended);

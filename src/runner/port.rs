@@ -140,6 +140,17 @@ pub enum EngineError {
         /// The job.
         job: String,
     },
+    /// The service that carries executions out does not take this start. Those of other jobs it may.
+    #[error("the execution of job `{job}` could not be started: {error}: {cause}")]
+    #[diagnostic(code("bunsui::execution::start_refused"))]
+    StartRefused {
+        /// The job.
+        job: String,
+        /// The service's name of the error.
+        error: String,
+        /// Its words.
+        cause: String,
+    },
     /// The service that carries executions out could not do what it was asked.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -258,6 +269,10 @@ pub struct SessionFilter {
 pub trait ObjectStore: Send + Sync {
     /// Stores an object, whole or not at all; replaces one of the same key.
     async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<(), StoreError>;
+
+    /// Stores an object if there is none of that key; false where there is one, which stays as it is. Of several who try at once,
+    /// one does.
+    async fn put_new(&self, key: &str, bytes: Vec<u8>) -> Result<bool, StoreError>;
 
     /// Reads an object.
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;

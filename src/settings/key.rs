@@ -98,6 +98,7 @@ pub(super) const KEYS: &[Key] = &[
         Kind::Text(check_quota),
         "calls at once / calls more each second",
     ),
+    key("aws.quotas", "ListStateMachines", Kind::Text(check_quota), "calls at once / calls more each second"),
     key("aws.quotas", "StartExecution", Kind::Text(check_quota), "calls at once / calls more each second"),
     key("aws.quotas", "StopExecution", Kind::Text(check_quota), "calls at once / calls more each second"),
     key("aws.quotas", "TagResource", Kind::Text(check_quota), "calls at once / calls more each second"),

@@ -108,8 +108,8 @@ impl Quota {
         let (size, refill) = text.split_once('/')?;
         let number = |text: &str| text.trim().parse().ok().filter(|number: &f64| number.is_finite());
         let quota = Self { size: number(size)?, refill: number(refill)? };
-        // A bucket of less than one call, or one that never fills, would hold back every call for good.
-        (quota.size >= 1.0 && quota.refill > 0.0).then_some(quota)
+        // A bucket of less than one call, or one that fills in hours, would hold back every call for good.
+        (quota.size >= 1.0 && quota.refill >= 0.01).then_some(quota)
     }
 }
 

@@ -29,6 +29,7 @@ macro_rules! conformance {
                 many_jobs_and_events_are_kept_apart,
                 objects_are_kept_by_key_and_replaced_whole,
                 objects_are_deleted,
+                of_many_who_put_a_new_object_one_does,
             );
         }
     };
@@ -392,4 +393,17 @@ async fn objects_are_deleted(Stores { objects, .. }: Stores) {
     objects.delete("outputs/s/a").await.unwrap();
     assert_eq!(objects.get("outputs/s/a").await.unwrap(), None);
     assert_eq!(objects.list("").await.unwrap(), ["outputs/t/a"]);
+}
+
+async fn of_many_who_put_a_new_object_one_does(stores: Stores) {
+    let tries = (0..8_u8).map(|number| {
+        let objects = stores.objects.clone();
+        tokio::spawn(async move { objects.put_new("new/object", vec![number]).await.unwrap() })
+    });
+    let done: Vec<bool> =
+        futures::future::join_all(tries).await.into_iter().map(|done| done.unwrap()).collect();
+    assert_eq!(done.iter().filter(|done| **done).count(), 1, "{done:?}");
+    let winner = done.iter().position(|done| *done).unwrap();
+    assert_eq!(stores.objects.get("new/object").await.unwrap(), Some(vec![winner as u8]));
+    assert!(!stores.objects.put_new("new/object", b"again".to_vec()).await.unwrap());
 }

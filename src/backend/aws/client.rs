@@ -32,6 +32,7 @@ pub struct Connection {
     settings: AwsSettings,
     account: String,
     clock: Clock,
+    limiter: Limiter,
 }
 
 /// An answer that takes longer is none; the SDK then tries again.
@@ -67,7 +68,8 @@ impl Connection {
         {
             return Err(AwsError::OtherAccount { found: account, wanted: wanted.clone() });
         }
-        Ok(Self { config, settings: options.settings.clone(), account, clock })
+        let limiter = Limiter::new(config.region().map_or("", Region::as_ref), &options.settings);
+        Ok(Self { config, settings: options.settings.clone(), account, clock, limiter })
     }
 
     /// How far this machine's clock is ahead of AWS's.
@@ -130,7 +132,7 @@ impl Connection {
     }
 
     pub(super) fn limiter(&self) -> Limiter {
-        Limiter::new(self.region(), &self.settings)
+        self.limiter.clone()
     }
 }
 

@@ -12,7 +12,6 @@ use crate::pipeline::{Pipeline, Statement};
 use crate::runner::port::{ObjectStore, StoreError, deployment_key};
 use crate::session::DeploymentRecord;
 use crate::state_machine::StateMachine;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures::{StreamExt, TryStreamExt, stream};
 use std::collections::BTreeSet;
@@ -104,7 +103,9 @@ impl Deployer {
     pub async fn prepare_role(&self, pipeline: &str, statements: &[Statement]) -> Result<Prepared, AwsError> {
         let policies = self.stacks.state(&format!("{}policies", self.prefix)).await?;
         let boundary = policies.as_ref().and_then(|state| state.outputs.get("BoundaryArn"));
-        let wanted = role::stack(&self.prefix, pipeline, boundary, statements)?;
+        // Executions read outputs that are encrypted with it.
+        let key = policies.as_ref().and_then(|state| state.parameters.get("KmsKey"));
+        let wanted = role::stack(&self.prefix, pipeline, (boundary, key), statements)?;
         self.stacks.prepare(&wanted).await
     }
 
@@ -184,6 +185,25 @@ impl Deployer {
         self.machines.delete(machine, pipeline).await
     }
 
+    /// Takes the state machines out of deployments that nothing needs any more: their files stay, for sessions to be shown by.
+    pub async fn forget_machines(
+        &self,
+        deployments: &[DeploymentRecord],
+        objects: &dyn ObjectStore,
+    ) -> Result<(), StoreError> {
+        for deployment in deployments.iter().filter(|deployment| !deployment.machines.is_empty()) {
+            let forgotten = DeploymentRecord { machines: Default::default(), ..deployment.clone() };
+            let key = deployment_key(&deployment.pipeline_id, &deployment.version);
+            objects.put(&key, serde_json::to_vec_pretty(&forgotten).unwrap_or_default()).await?;
+        }
+        Ok(())
+    }
+
+    /// The state machines that a pipeline has, registered or not: those that have its names and its tag.
+    pub async fn machines_of(&self, pipeline: &str) -> Result<Vec<String>, AwsError> {
+        self.machines.named(pipeline).await
+    }
+
     /// Deletes the stack of a pipeline's role.
     pub async fn delete_role(&self, pipeline: &str) -> Result<bool, AwsError> {
         self.stacks.delete(&role::stack_name(&self.prefix, pipeline)).await
@@ -226,18 +246,23 @@ impl Deployer {
         self.register(wanted, objects).await
     }
 
-    /// The object first: a version that is registered has one.
+    /// The object first: a version that is registered has one, and it is of whoever registered it. A number whose object is there already
+    /// is somebody else's, registered or not.
     async fn register(
         &self,
         mut deployment: DeploymentRecord,
         objects: &dyn ObjectStore,
     ) -> Result<DeploymentRecord, StoreError> {
         let call = Call::new("dynamodb", "PutItem", format!("table `{}`", self.table()));
+        let mut version = self.latest_version(&deployment.pipeline_id).await?.unwrap_or(0);
         loop {
-            let version = self.latest_version(&deployment.pipeline_id).await?.unwrap_or(0) + 1;
+            version += 1;
             deployment.version = version.to_string();
             let key = deployment_key(&deployment.pipeline_id, &deployment.version);
-            objects.put(&key, serde_json::to_vec_pretty(&deployment).unwrap_or_default()).await?;
+            let bytes = serde_json::to_vec_pretty(&deployment).unwrap_or_default();
+            if !objects.put_new(&key, bytes).await? {
+                continue;
+            }
             let put = self
                 .tables
                 .put_item()
@@ -249,15 +274,10 @@ impl Deployer {
                 .condition_expression("attribute_not_exists(pipeline_id)")
                 .send()
                 .await;
-            match put {
-                Ok(_) => return Ok(deployment),
-                // Somebody else deployed at the same moment: this is the version after theirs.
-                Err(error)
-                    if error
-                        .as_service_error()
-                        .is_some_and(PutItemError::is_conditional_check_failed_exception) => {}
-                Err(error) => return Err(classify(error, &call).into()),
-            }
+            return match put {
+                Ok(_) => Ok(deployment),
+                Err(error) => Err(classify(error, &call).into()),
+            };
         }
     }
 }

@@ -40,6 +40,10 @@ const FIRST_LOOK: Duration = Duration::from_millis(300);
 const LAST_LOOK: Duration = Duration::from_secs(15);
 const LONGER: f64 = 1.4;
 
+/// What passes is waited for so long when an execution is started, the first time so long.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
 /// So often it is looked whether an execution is there that an earlier runner meant to start.
 const LOOKS: usize = 3;
 
@@ -148,30 +152,43 @@ impl Engine for StepFunctions {
     async fn start(&self, start: StartExecution) -> Result<(), EngineError> {
         let version = &self.versions[start.job];
         let input = start.input.to_string();
-        self.limiter.take("StartExecution").await;
-        let sent = self
-            .client
-            .start_execution()
-            .state_machine_arn(version)
-            .name(&start.name)
-            .input(&input)
-            .send()
-            .await;
-        match sent {
-            Ok(started) => {
-                self.remember(started.execution_arn, start);
-                Ok(())
+        let call = Call::new("states", "StartExecution", format!("state machine version `{version}`"));
+        let mut pause = FIRST_PAUSE;
+        let began = tokio::time::Instant::now();
+        loop {
+            self.limiter.take("StartExecution").await;
+            let send =
+                self.client.start_execution().state_machine_arn(version).name(&start.name).input(&input);
+            let error = match send.send().await {
+                Ok(started) => {
+                    self.remember(started.execution_arn, start);
+                    return Ok(());
+                }
+                Err(error) => error,
+            };
+            if error.as_service_error().is_some_and(StartExecutionError::is_execution_already_exists) {
+                return self.adopt(execution_arn(version, &start.name), start, &input).await;
             }
-            Err(error)
-                if error.as_service_error().is_some_and(StartExecutionError::is_execution_already_exists) =>
-            {
-                self.adopt(execution_arn(version, &start.name), start, &input).await
+            match classify(error, &call) {
+                // Whether it was started is told by its name, so it can be asked for again.
+                error if error.passes() && began.elapsed() < LONGEST_PAUSE => {
+                    tracing::warn!("{error}; it is tried again in {} s", pause.as_secs());
+                }
+                AwsError::NotFound { request, .. } => {
+                    return Err(AwsError::VersionGone { version: version.clone(), request }.into());
+                }
+                // The job's input or name is not one that Step Functions takes: others may be.
+                AwsError::Rejected { code, message, .. } => {
+                    return Err(EngineError::StartRefused {
+                        job: start.job_key,
+                        error: code.into(),
+                        cause: message,
+                    });
+                }
+                error => return Err(error.into()),
             }
-            Err(error) => {
-                let call =
-                    Call::new("states", "StartExecution", format!("state machine version `{version}`"));
-                Err(classify(error, &call).into())
-            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LAST_LOOK);
         }
     }
 
@@ -208,9 +225,7 @@ impl Engine for StepFunctions {
                 Ok(found) => break found,
                 // Right after its start it may not be seen yet; and what passes is waited for.
                 Err(AwsError::NotFound { .. }) if pause < Duration::from_secs(5) => {}
-                Err(error @ (AwsError::Throttled { .. } | AwsError::Unreachable { .. })) => {
-                    tracing::warn!("{error}; it is looked at again");
-                }
+                Err(error) if error.passes() => tracing::warn!("{error}; it is looked at again"),
                 Err(error) => return Err(error.into()),
             }
         };
@@ -218,7 +233,11 @@ impl Engine for StepFunctions {
         let end = match found.status() {
             ExecutionStatus::Succeeded => {
                 let output = found.output().unwrap_or("null");
-                ExecutionEnd::Succeeded(serde_json::from_str(output).unwrap_or(Json::Null))
+                let output = serde_json::from_str(output).unwrap_or_else(|error| {
+                    tracing::warn!("the output of `{}` is not JSON: {error}", started.arn);
+                    Json::Null
+                });
+                ExecutionEnd::Succeeded(output)
             }
             ExecutionStatus::TimedOut => {
                 let said = (Some("States.Timeout".to_owned()), said.1);
@@ -250,15 +269,20 @@ impl Engine for StepFunctions {
             .await;
         stopped.map_err(|error| classify(error, &call))?;
         let job = &self.pipeline.jobs[started.start.job];
-        let operation = state.and_then(|state| started.start.machine.states.get(&state));
+        let operation = state.as_ref().and_then(|state| started.start.machine.states.get(state));
+        // Step Functions stops what it waits for to the end as best it can, and a Lambda invocation not at all.
+        let states = &started.start.machine.definition["States"];
+        let resource = state.as_ref().and_then(|state| states[state.as_str()]["Resource"].as_str());
+        let is_told = resource.is_some_and(|resource| resource.ends_with(".sync"));
         Ok(operation
             .map(|(index, _)| &job.operations[*index])
             .map(|operation| {
-                // Step Functions stops what it waits for as best it can, and a Lambda invocation not at all.
-                format!(
-                    "what operation `{}` ({}) of job `{}` had started may go on to its end: execution {}",
-                    operation.name, operation.kind, job.id, started.arn
-                )
+                let what = format!("operation `{}` ({}) of job `{}`", operation.name, operation.kind, job.id);
+                if is_told {
+                    format!("Step Functions was asked to end what {what} had started too, and may not: execution {}", started.arn)
+                } else {
+                    format!("what {what} had started may go on to its end: execution {}", started.arn)
+                }
             })
             .into_iter()
             .collect())

@@ -78,10 +78,13 @@ pub enum AwsError {
         /// As of `Denied`.
         request: String,
     },
-    /// It is wrong as it was asked.
-    #[error("AWS refused `{action}` on {resource}: {code}: {message}{request}")]
-    #[diagnostic(code("bunsui::aws::rejected"))]
-    Rejected {
+    /// It could not do it now.
+    #[error("AWS could not do `{action}` on {resource}: {code}: {message}{request}")]
+    #[diagnostic(
+        code("bunsui::aws::unavailable"),
+        help("it was tried several times, and is a fault of AWS's: try again later")
+    )]
+    Unavailable {
         /// `service:Operation`
         action: String,
         /// What it was asked of.
@@ -92,6 +95,51 @@ pub enum AwsError {
         message: String,
         /// As of `Denied`.
         request: String,
+    },
+    /// The state machine version that a session is pinned to is gone.
+    #[error("Step Functions has no state machine version `{version}` any more{request}")]
+    #[diagnostic(
+        code("bunsui::aws::version_gone"),
+        help(
+            "somebody deleted it; the session can be cancelled, and what it did not do be done by what is deployed now: \
+             `bunsui session cancel ID`, `bunsui session retry ID --with-current`"
+        )
+    )]
+    VersionGone {
+        /// Its ARN.
+        version: String,
+        /// As of `Denied`.
+        request: String,
+    },
+    /// CloudFormation could not do what a template says.
+    #[error("stack `{stack}`: {reason}")]
+    #[diagnostic(code("bunsui::aws::stack_failed"))]
+    StackFailed {
+        /// The stack.
+        stack: String,
+        /// What became of it, and the first failure that its events tell of.
+        reason: String,
+        /// What to do.
+        #[help]
+        help: Option<&'static str>,
+    },
+    /// It is wrong as it was asked.
+    #[error("AWS refused `{action}` on {resource}: {code}: {message}{request}")]
+    #[diagnostic(code("bunsui::aws::rejected"))]
+    Rejected {
+        /// `service:Operation`
+        action: String,
+        /// What it was asked of.
+        resource: String,
+        /// AWS's own name of the error.
+        code: Box<str>,
+        /// As AWS says it.
+        message: String,
+        /// As of `Denied`.
+        request: Box<str>,
+        /// What to do, where it is known.
+        #[help]
+        help: Option<&'static str>,
     },
     /// No answer came.
     #[error("AWS cannot be reached for `{action}`: {message}")]
@@ -196,7 +244,12 @@ pub enum AwsError {
 impl AwsError {
     /// Whether asking again later, without a change, can help.
     pub fn is_recoverable(&self) -> bool {
-        matches!(self, Self::Throttled { .. } | Self::Unreachable { .. } | Self::ExpiredCredentials { .. })
+        self.passes() || matches!(self, Self::ExpiredCredentials { .. })
+    }
+
+    /// Whether it passes by itself: who waits need not be asked.
+    pub(super) fn passes(&self) -> bool {
+        matches!(self, Self::Throttled { .. } | Self::Unreachable { .. } | Self::Unavailable { .. })
     }
 }
 
@@ -211,7 +264,8 @@ where
         let meta = service.err().meta();
         return by_name(
             call,
-            meta.code().unwrap_or("unknown"),
+            // An answer without a name is none of the service's own: a proxy's or a load balancer's.
+            meta.code().unwrap_or("ServiceUnavailable"),
             meta.message().unwrap_or_default(),
             meta.request_id(),
         );
@@ -229,6 +283,16 @@ where
     if is_about_credentials || message.contains("no providers in chain provided credentials") {
         return AwsError::NoCredentials { action, message };
     }
+    if matches!(error, SdkError::ConstructionFailure(_)) {
+        return AwsError::Rejected {
+            action,
+            resource: call.resource.clone(),
+            code: "not sent".into(),
+            message,
+            request: "".into(),
+            help: Some("see that region and addresses are right: `bunsui config show`"),
+        };
+    }
     AwsError::Unreachable { action, message }
 }
 
@@ -237,6 +301,7 @@ fn by_name(call: &Call, code: &str, message: &str, request: Option<&str>) -> Aws
     let request = request.map(|id| format!(" (request {id})")).unwrap_or_default();
     match code {
         "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" | "Forbidden" => {
+            let (action, resource) = denied(&message).unwrap_or((action, resource));
             AwsError::Denied { action, resource, message, request }
         }
         "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" | "TokenRefreshRequired" => {
@@ -261,10 +326,50 @@ fn by_name(call: &Call, code: &str, message: &str, request: Option<&str>) -> Aws
         | "RequestLimitExceeded"
         | "SlowDown"
         | "TooManyRequestsException"
-        | "ProvisionedThroughputExceededException"
-        | "LimitExceededException" => AwsError::Throttled { action, resource, message, request },
-        _ => AwsError::Rejected { action, resource, code: code.to_owned(), message, request },
+        | "ProvisionedThroughputExceededException" => {
+            AwsError::Throttled { action, resource, message, request }
+        }
+        "InternalServerError"
+        | "InternalServerErrorException"
+        | "InternalServiceError"
+        | "InternalFailure"
+        | "InternalError"
+        | "ServiceUnavailable"
+        | "ServiceUnavailableException"
+        | "ServiceException" => {
+            AwsError::Unavailable { action, resource, code: code.to_owned(), message, request }
+        }
+        _ => {
+            let help = help_for(code, &message);
+            AwsError::Rejected { action, resource, code: code.into(), message, request: request.into(), help }
+        }
     }
+}
+
+/// What IAM says was not allowed, which need not be what was asked: a call may pass a role, a transaction has parts.
+fn denied(message: &str) -> Option<(String, String)> {
+    let (_, rest) = message.split_once("not authorized to perform: ")?;
+    let action = rest.split_whitespace().next()?.trim_end_matches([',', '.']);
+    let resource = rest.split_once("on resource: ").and_then(|(_, rest)| rest.split_whitespace().next());
+    let resource =
+        resource.map_or("it".to_owned(), |resource| format!("`{}`", resource.trim_matches(['"', ','])));
+    Some((action.to_owned(), resource))
+}
+
+fn help_for(code: &str, message: &str) -> Option<&'static str> {
+    let help = match code {
+        "ServiceQuotaExceededException" | "StateMachineLimitExceeded" | "LimitExceededException" => {
+            "a quota of the account is used up: `bunsui deploy FILE --prune` deletes versions that nothing needs, or have it raised"
+        }
+        "ValidationError" if message.contains("Parameter") => {
+            "`bunsui infra template NAME` shows what each parameter takes"
+        }
+        "InvalidDefinition" => {
+            "`bunsui compile FILE` prints what was sent; tell bunsui's authors, or those of the operation's plugin"
+        }
+        _ => return None,
+    };
+    Some(help)
 }
 
 /// An error with what caused it, in one line.
@@ -302,5 +407,9 @@ mod tests {
         assert!(matches!(by_name(&call, "ExpiredToken", "", None), AwsError::ExpiredCredentials { .. }));
         assert!(matches!(by_name(&call, "ValidationException", "", None), AwsError::Rejected { .. }));
         assert!(by_name(&call, "ThrottlingException", "", None).is_recoverable());
+        assert!(by_name(&call, "InternalServerError", "", None).passes());
+        let passed = "User: arn:aws:iam::1:user/x is not authorized to perform: iam:PassRole on resource: arn:aws:iam::1:role/r because no policy allows it";
+        let denied = by_name(&call, "AccessDeniedException", passed, None).to_string();
+        assert!(denied.starts_with("AWS denied `iam:PassRole` on `arn:aws:iam::1:role/r`"), "{denied}");
     }
 }

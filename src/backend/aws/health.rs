@@ -32,10 +32,9 @@ impl Connection {
         let found = found.map_err(|error| classify(error, &call("DescribeTable")))?;
         let is_active = found.table().and_then(|table| table.table_status()) == Some(&TableStatus::Active);
         let ttl = client.describe_time_to_live().table_name(table).send().await;
-        let has_ttl = ttl.is_ok_and(|ttl| {
-            ttl.time_to_live_description().and_then(|ttl| ttl.time_to_live_status())
-                == Some(&TimeToLiveStatus::Enabled)
-        });
+        let ttl = ttl.map_err(|error| classify(error, &call("DescribeTimeToLive")))?;
+        let has_ttl = ttl.time_to_live_description().and_then(|ttl| ttl.time_to_live_status())
+            == Some(&TimeToLiveStatus::Enabled);
         let status = if is_active { "active" } else { "not active yet" };
         Ok(if has_ttl || table.ends_with("pipelines") {
             status.to_owned()
@@ -44,7 +43,8 @@ impl Connection {
         })
     }
 
-    async fn look_at_bucket(&self) -> Result<String, AwsError> {
+    /// Whether the bucket of the settings is there.
+    pub async fn look_at_bucket(&self) -> Result<String, AwsError> {
         let bucket = self.bucket()?;
         let call = Call::new("s3", "ListBucket", format!("bucket `{bucket}`"));
         let found = self.s3().head_bucket().bucket(bucket).send().await;

@@ -24,6 +24,7 @@ fn published(api: &str, region: &str) -> Quota {
             (100.0, 1.0)
         }
         ("DescribeStateMachine", _) => (200.0, 20.0),
+        ("ListStateMachines", _) => (100.0, 5.0),
         ("TagResource", _) => (200.0, 1.0),
         _ => (1.0, 1.0),
     };

@@ -6,7 +6,8 @@ use super::limiter::Limiter;
 use crate::pipeline::{Pipeline, partition};
 use crate::state_machine::StateMachine;
 use aws_sdk_sfn::types::{
-    CloudWatchLogsLogGroup, LogDestination, LogLevel, LoggingConfiguration, StateMachineType, Tag,
+    CloudWatchLogsLogGroup, LogDestination, LogLevel, LoggingConfiguration, StateMachineStatus,
+    StateMachineType, Tag,
 };
 use std::fmt;
 use std::time::Duration;
@@ -130,20 +131,23 @@ impl Machines {
         let name = machine_name(&self.prefix, owner, job);
         let Self { region, account, .. } = self;
         let arn = format!("arn:{}:states:{region}:{account}:stateMachine:{name}", partition(region));
-        if let Some(found) = self.find(&arn, owner, Some(job)).await? {
-            if !found.has_tags {
-                self.tag(&arn, owner, job).await?;
+        let put = async || {
+            if let Some(found) = self.find(&arn, owner, Some(job)).await? {
+                if !found.has_tags {
+                    self.tag(&arn, owner, job).await?;
+                }
+                return self.update(&arn, machine, wanted).await;
             }
-            return self.update(&arn, machine, wanted).await;
-        }
-        let version = self.create(&name, owner, job, machine, wanted).await?.unwrap_or(arn.clone());
-        // Where somebody made the same meanwhile, creating it gave theirs, without a word on what differs.
-        match self.find(&arn, owner, Some(job)).await? {
-            Some(found) if wanted.difference(&found.settings).is_some() => {
-                self.update(&arn, machine, wanted).await
+            let version = self.create(&name, owner, job, machine, wanted).await?.unwrap_or(arn.clone());
+            // Where somebody made the same meanwhile, creating it gave theirs, without a word on what differs.
+            match self.find(&arn, owner, Some(job)).await? {
+                Some(found) if wanted.difference(&found.settings).is_some() => {
+                    self.update(&arn, machine, wanted).await
+                }
+                _ => Ok(version),
             }
-            _ => Ok(version),
-        }
+        };
+        once_it_can_be(put).await
     }
 
     async fn create(
@@ -165,11 +169,9 @@ impl Machines {
             .set_logging_configuration(logging(wanted))
             .publish(true)
             .set_tags(Some(tags(owner, job)));
-        let send = async || {
-            self.limiter.take("CreateStateMachine").await;
-            create.clone().send().await.map_err(|error| classify(error, &call))
-        };
-        Ok(once_its_role_is_known(send).await?.state_machine_version_arn)
+        self.limiter.take("CreateStateMachine").await;
+        let created = create.send().await.map_err(|error| classify(error, &call))?;
+        Ok(created.state_machine_version_arn)
     }
 
     async fn update(
@@ -187,11 +189,8 @@ impl Machines {
             .role_arn(&wanted.role)
             .set_logging_configuration(logging(wanted))
             .publish(true);
-        let send = async || {
-            self.limiter.take("UpdateStateMachine").await;
-            update.clone().send().await.map_err(|error| classify(error, &call))
-        };
-        let updated = once_its_role_is_known(send).await?;
+        self.limiter.take("UpdateStateMachine").await;
+        let updated = update.send().await.map_err(|error| classify(error, &call))?;
         Ok(updated.state_machine_version_arn.unwrap_or_else(|| arn.to_owned()))
     }
 
@@ -212,11 +211,12 @@ impl Machines {
         });
         match test.send().await.map_err(|error| classify(error, &call)) {
             Ok(_) => RoleState::Usable,
-            // As IAM says it of who asks, not of the role.
-            Err(error @ AwsError::Denied { .. })
-                if error.to_string().contains("not authorized to perform") =>
+            // That a role may not be passed is an answer; that one may not ask is none. Nor is a failure of Step Functions to take it on:
+            // roles of pipelines trust state machines of the prefix alone, and what this state counts as AWS does not say.
+            Err(AwsError::Denied { action, message, .. })
+                if action != "iam:PassRole" && !message.contains("PassRole") =>
             {
-                RoleState::NotKnown(error.to_string())
+                RoleState::NotKnown(message)
             }
             Err(error) => RoleState::Refused(error.to_string()),
         }
@@ -227,6 +227,32 @@ impl Machines {
         self.limiter.take("TagResource").await;
         let tagged = self.client.tag_resource().resource_arn(arn).set_tags(Some(tags(owner, job)));
         tagged.send().await.map(|_| ()).map_err(|error| classify(error, &call))
+    }
+
+    /// The state machines that have a pipeline's names and its tag.
+    pub(super) async fn named(&self, pipeline: &str) -> Result<Vec<String>, AwsError> {
+        let call = Call::new("states", "ListStateMachines", "state machines");
+        // A name that was shortened keeps its beginning.
+        let beginning: String =
+            format!("{}{pipeline}--", self.prefix).chars().take(NAME_LIMIT - 11).collect();
+        let mut token = None;
+        let mut found = Vec::new();
+        loop {
+            self.limiter.take("ListStateMachines").await;
+            let page = self.client.list_state_machines().max_results(1000).set_next_token(token).send().await;
+            let page = page.map_err(|error| classify(error, &call))?;
+            for machine in page.state_machines() {
+                let arn = machine.state_machine_arn();
+                let is_named = machine.name().starts_with(&beginning);
+                if is_named && self.find(arn, pipeline, None).await.is_ok_and(|found| found.is_some()) {
+                    found.push(arn.to_owned());
+                }
+            }
+            token = page.next_token;
+            if token.is_none() {
+                return Ok(found);
+            }
+        }
     }
 
     /// Deletes a version of a state machine. One that is not there is deleted already.
@@ -273,6 +299,8 @@ impl Machines {
         let call = Call::new("states", "DescribeStateMachine", format!("state machine `{shown}`"));
         self.limiter.take("DescribeStateMachine").await;
         match self.client.describe_state_machine().state_machine_arn(arn).send().await {
+            // What is being deleted is gone, and until then nothing of its name can be made.
+            Ok(found) if found.status() == Some(&StateMachineStatus::Deleting) => Ok(None),
             Ok(found) => Ok(Some(MachineSettings {
                 role: found.role_arn().to_owned(),
                 log_group: found.logging_configuration().and_then(log_group),
@@ -305,10 +333,9 @@ fn log_group(found: &LoggingConfiguration) -> Option<String> {
     is_ours.then(|| group.to_owned())
 }
 
-/// Tries again while Step Functions does not know yet what a role may do that was just made.
-async fn once_its_role_is_known<T>(
-    mut send: impl AsyncFnMut() -> Result<T, AwsError>,
-) -> Result<T, AwsError> {
+/// Tries again what passes: Step Functions does not know yet what a role may do that was just made, or a state machine of the same
+/// name is just being made or deleted.
+async fn once_it_can_be<T>(mut send: impl AsyncFnMut() -> Result<T, AwsError>) -> Result<T, AwsError> {
     for _ in 1..TRIES {
         match send().await {
             Err(AwsError::Denied { message, .. } | AwsError::Rejected { message, .. })
@@ -317,11 +344,18 @@ async fn once_its_role_is_known<T>(
                 tracing::info!("the role is not known everywhere yet: {message}");
                 tokio::time::sleep(PAUSE).await;
             }
+            Err(AwsError::Rejected { code, message, .. }) if PASSING.contains(&&*code) => {
+                tracing::info!("{code}: {message}");
+                tokio::time::sleep(PAUSE).await;
+            }
             other => return other,
         }
     }
     send().await
 }
+
+/// Names of errors that say that somebody else is at the same state machine.
+const PASSING: [&str; 3] = ["StateMachineDeleting", "StateMachineAlreadyExists", "ConflictException"];
 
 /// As Step Functions says of a role that it cannot take on, or that may not write logs: both are so for a while after it was made.
 fn is_about_a_new_role(message: &str) -> bool {
@@ -342,17 +376,19 @@ fn settled(result: Result<(), AwsError>) -> Result<(), AwsError> {
     }
 }
 
+/// Step Functions takes no longer name.
+const NAME_LIMIT: usize = 80;
+
 /// `<prefix><pipeline>--<job>`, at most 80 characters: a longer one is cut, and ends in a hash of all of it.
 fn machine_name(prefix: &str, pipeline: &str, job: &str) -> String {
     use sha2::{Digest, Sha256};
-    const LIMIT: usize = 80;
     let name = format!("{prefix}{pipeline}--{job}");
-    if name.len() <= LIMIT {
+    if name.len() <= NAME_LIMIT {
         return name;
     }
     let digest: String =
         Sha256::digest(name.as_bytes()).iter().take(5).map(|byte| format!("{byte:02x}")).collect();
-    format!("{}-{digest}", &name[..LIMIT - digest.len() - 1])
+    format!("{}-{digest}", &name[..NAME_LIMIT - digest.len() - 1])
 }
 
 #[cfg(test)]
@@ -393,12 +429,12 @@ mod tests {
             request: String::new(),
         };
         let mut tries = 0;
-        let made = once_its_role_is_known(async || {
+        let made = once_it_can_be(async || {
             tries += 1;
             if tries < 4 { Err(denied()) } else { Ok(tries) }
         });
         assert_eq!(made.await.unwrap(), 4);
-        let never: Result<(), _> = once_its_role_is_known(async || Err(denied())).await;
+        let never: Result<(), _> = once_it_can_be(async || Err(denied())).await;
         assert!(matches!(never, Err(AwsError::Denied { .. })));
     }
 }

@@ -18,6 +18,9 @@ pub struct S3Objects {
 /// What is larger goes up in parts of this size; S3 wants parts of at least 5 MiB.
 const PART: usize = 8 * 1024 * 1024;
 
+/// So often a write is tried that met another of the same key.
+const CONFLICTS: usize = 10;
+
 impl S3Objects {
     /// The bucket of the settings.
     pub fn new(connection: &Connection) -> Result<Self, AwsError> {
@@ -33,16 +36,18 @@ impl S3Objects {
         let call = self.call("PutObject", key);
         let begun = client.create_multipart_upload().bucket(bucket).key(key).send().await;
         let upload = begun.map_err(|error| classify(error, &call))?.upload_id.unwrap_or_default();
-        let done = self.put_parts(key, &upload, &bytes).await;
-        let Ok(parts) = done else {
-            // What is left of it would be billed; that it cannot be taken away is no reason to say less of why it failed.
-            let _ = client.abort_multipart_upload().bucket(bucket).key(key).upload_id(upload).send().await;
-            return done.map(|_| ());
+        let put = async || {
+            let parts = self.put_parts(key, &upload, &bytes).await?;
+            let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
+            let ended = client.complete_multipart_upload().bucket(bucket).key(key).upload_id(&upload);
+            ended.multipart_upload(parts).send().await.map_err(|error| classify(error, &call))
         };
-        let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
-        let ended = client.complete_multipart_upload().bucket(bucket).key(key).upload_id(upload);
-        ended.multipart_upload(parts).send().await.map_err(|error| classify(error, &call))?;
-        Ok(())
+        let done = put().await;
+        if done.is_err() {
+            // What is left of it would be billed; that it cannot be taken away is no reason to say less of why it failed.
+            let _ = client.abort_multipart_upload().bucket(bucket).key(key).upload_id(&upload).send().await;
+        }
+        done.map(|_| ())
     }
 
     async fn put_parts(&self, key: &str, upload: &str, bytes: &[u8]) -> Result<Vec<CompletedPart>, AwsError> {
@@ -69,6 +74,22 @@ impl ObjectStore for S3Objects {
         Ok(())
     }
 
+    async fn put_new(&self, key: &str, bytes: Vec<u8>) -> Result<bool, StoreError> {
+        let call = self.call("PutObject", key);
+        for _ in 0..CONFLICTS {
+            let body = ByteStream::from(bytes.clone());
+            let put = self.client.put_object().bucket(&self.bucket).key(key).if_none_match("*").body(body);
+            let Err(error) = put.send().await else { return Ok(true) };
+            match error.raw_response().map(|response| response.status().as_u16()) {
+                Some(412) => return Ok(false),
+                // Another writes it at this moment, and it is not known yet who will have done so.
+                Some(409) => tokio::time::sleep(std::time::Duration::from_millis(200)).await,
+                _ => return Err(classify(error, &call).into()),
+            }
+        }
+        Ok(false)
+    }
+
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let call = self.call("GetObject", key);
         let got = match self.client.get_object().bucket(&self.bucket).key(key).send().await {
@@ -78,12 +99,12 @@ impl ObjectStore for S3Objects {
             }
             Err(error) => return Err(classify(error, &call).into()),
         };
-        let damaged = |error: aws_smithy_types::byte_stream::error::Error| StoreError::Damaged {
-            place: self.bucket.clone(),
-            key: key.to_owned(),
-            message: format!("its content was cut off: {error}"),
+        // The object is whole; the connection was not.
+        let cut_off = |error: aws_smithy_types::byte_stream::error::Error| AwsError::Unreachable {
+            action: "s3:GetObject".to_owned(),
+            message: format!("the connection ended within `s3://{}/{key}`: {error}", self.bucket),
         };
-        Ok(Some(got.body.collect().await.map_err(damaged)?.into_bytes().to_vec()))
+        Ok(Some(got.body.collect().await.map_err(cut_off)?.into_bytes().to_vec()))
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {

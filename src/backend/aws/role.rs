@@ -47,7 +47,7 @@ pub fn policy_document(statements: &[Statement]) -> Json {
 pub(super) fn stack(
     prefix: &str,
     pipeline: &str,
-    boundary: Option<&String>,
+    (boundary, key): (Option<&String>, Option<&String>),
     statements: &[Statement],
 ) -> Result<WantedStack, AwsError> {
     let document = policy_document(statements);
@@ -68,8 +68,12 @@ pub(super) fn stack(
         });
         lines.collect()
     };
-    let given =
-        [("Prefix", Some(prefix)), ("Pipeline", Some(pipeline)), ("Boundary", boundary.map(String::as_str))];
+    let given = [
+        ("Prefix", Some(prefix)),
+        ("Pipeline", Some(pipeline)),
+        ("Boundary", boundary.map(String::as_str)),
+        ("KmsKey", key.map(String::as_str)),
+    ];
     let given = given.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?.to_owned())));
     let parameters = given.collect();
     Ok(WantedStack { name: stack_name(prefix, pipeline), template, parameters })
@@ -111,7 +115,7 @@ mod tests {
 
     #[test]
     fn the_statements_stand_in_the_place_of_the_mark() {
-        let found = stack("bunsui-", "a_b", None, &[statement(&["x:Y"], &["*"], None)]).unwrap();
+        let found = stack("bunsui-", "a_b", (None, None), &[statement(&["x:Y"], &["*"], None)]).unwrap();
         assert_eq!(found.name, "bunsui-pipeline-a--b");
         let line = found.template.lines().find(|line| line.contains("PolicyName\":\"operations")).unwrap();
         assert!(line.starts_with("        - {"), "{line}");
@@ -129,7 +133,7 @@ mod tests {
                 )
             })
             .collect();
-        let error = stack("bunsui-", "p", None, &many).unwrap_err();
+        let error = stack("bunsui-", "p", (None, None), &many).unwrap_err();
         assert!(error.to_string().contains("12"), "{error}");
     }
 }

@@ -3,10 +3,11 @@
 use super::client::Connection;
 use super::error::{AwsError, Call, classify};
 use aws_sdk_cloudformation::types::{
-    Capability, ChangeSetStatus, ChangeSetType, Parameter, ResourceChange, Stack, StackStatus, Tag,
+    Capability, ChangeSetStatus, ChangeSetType, Parameter, ResourceChange, Stack, StackEvent, StackStatus,
+    Tag,
 };
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
 
 /// The templates that are part of bunsui, by name.
 pub const TEMPLATES: [(&str, &str); 4] = [
@@ -61,6 +62,8 @@ pub struct Prepared {
     stack: String,
     change_set: String,
     is_new: bool,
+    /// When the stack had been changed before.
+    updated_at: Option<i64>,
     /// None: the stack is as it is wanted.
     pub changes: Vec<StackChange>,
 }
@@ -72,8 +75,17 @@ pub struct StackState {
     pub status: String,
     /// By name.
     pub outputs: BTreeMap<String, String>,
-    /// Names of the parameters that it has values of.
-    pub parameters: BTreeSet<String>,
+    /// Values of its parameters, by name.
+    pub parameters: BTreeMap<String, String>,
+    /// When it was changed last, in seconds since 1970.
+    updated_at: Option<i64>,
+}
+
+impl StackState {
+    /// Nothing was made by it: it can only be deleted.
+    fn never_was(&self) -> bool {
+        matches!(self.status.as_str(), "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "REVIEW_IN_PROGRESS")
+    }
 }
 
 /// Stacks of one account, region and prefix.
@@ -86,6 +98,9 @@ pub struct Stacks {
 const LOOK: Duration = Duration::from_millis(1500);
 const FIRST_LOOK: Duration = Duration::from_millis(150);
 
+/// So long what is said of a stack may be what was before a change.
+const STALE: Duration = Duration::from_secs(3);
+
 /// No stack of these templates takes so long.
 const LONGEST: Duration = Duration::from_secs(1200);
 
@@ -95,8 +110,12 @@ impl Stacks {
         Self { client: connection.cloudformation() }
     }
 
-    /// A stack; none where it is not there.
+    /// A stack; none where it is not there, or nothing but a change set of it is.
     pub async fn state(&self, name: &str) -> Result<Option<StackState>, AwsError> {
+        Ok(self.any_state(name).await?.filter(|state| state.status != "REVIEW_IN_PROGRESS"))
+    }
+
+    async fn any_state(&self, name: &str) -> Result<Option<StackState>, AwsError> {
         let call = Call::new("cloudformation", "DescribeStacks", format!("stack `{name}`"));
         let found = match self.client.describe_stacks().stack_name(name).send().await {
             Ok(found) => found,
@@ -107,9 +126,7 @@ impl Stacks {
                 error => return Err(error),
             },
         };
-        let is_there = |stack: &&Stack| {
-            !matches!(stack.stack_status(), Some(StackStatus::DeleteComplete | StackStatus::ReviewInProgress))
-        };
+        let is_there = |stack: &&Stack| stack.stack_status() != Some(&StackStatus::DeleteComplete);
         Ok(found.stacks().first().filter(is_there).map(|stack| StackState {
             status: stack.stack_status().map(|status| status.as_str().to_owned()).unwrap_or_default(),
             outputs: stack
@@ -122,15 +139,26 @@ impl Stacks {
             parameters: stack
                 .parameters()
                 .iter()
-                .filter_map(|parameter| parameter.parameter_key().map(str::to_owned))
+                .filter_map(|parameter| {
+                    Some((parameter.parameter_key()?.to_owned(), parameter.parameter_value()?.to_owned()))
+                })
                 .collect(),
+            updated_at: stack
+                .last_updated_time()
+                .or(stack.creation_time())
+                .map(aws_smithy_types::DateTime::secs),
         }))
     }
 
     /// Asks what would change.
     pub async fn prepare(&self, wanted: &WantedStack) -> Result<Prepared, AwsError> {
         let call = Call::new("cloudformation", "CreateChangeSet", format!("stack `{}`", wanted.name));
-        let state = self.state(&wanted.name).await?;
+        let mut state = self.any_state(&wanted.name).await?;
+        if state.as_ref().is_some_and(StackState::never_was) {
+            // CloudFormation takes no update of a stack whose making failed.
+            self.delete(&wanted.name).await?;
+            state = None;
+        }
         let is_new = state.is_none();
         let kind = if is_new { ChangeSetType::Create } else { ChangeSetType::Update };
         let given = wanted
@@ -138,9 +166,10 @@ impl Stacks {
             .iter()
             .map(|(key, value)| Parameter::builder().parameter_key(key).parameter_value(value).build());
         // What somebody set by other means is not set back.
+        let updated_at = state.as_ref().and_then(|state| state.updated_at);
         let had = state.map(|state| state.parameters).unwrap_or_default();
         let kept = parameters(&wanted.template)
-            .filter(|name| had.contains(*name) && !wanted.parameters.contains_key(*name))
+            .filter(|name| had.contains_key(*name) && !wanted.parameters.contains_key(*name))
             .map(|name| Parameter::builder().parameter_key(name).use_previous_value(true).build());
         let tag = Tag::builder().key("bunsui:stack").value(&wanted.name).build();
         let made = self
@@ -157,8 +186,17 @@ impl Stacks {
             .await
             .map_err(|error| classify(error, &call))?;
         let change_set = made.id.unwrap_or_default();
-        let changes = self.changes(&wanted.name, &change_set).await?;
-        Ok(Prepared { stack: wanted.name.clone(), change_set, is_new, changes })
+        let mut prepared =
+            Prepared { stack: wanted.name.clone(), change_set, is_new, changes: Vec::new(), updated_at };
+        match self.changes(&prepared.stack, &prepared.change_set).await {
+            Ok(changes) => prepared.changes = changes,
+            Err(error) => {
+                // Why it failed is worth more than what could not be taken back after it.
+                let _ = self.discard(prepared).await;
+                return Err(error);
+            }
+        }
+        Ok(prepared)
     }
 
     async fn changes(&self, stack: &str, change_set: &str) -> Result<Vec<StackChange>, AwsError> {
@@ -208,6 +246,7 @@ impl Stacks {
             let call = Call::new("cloudformation", "DeleteStack", format!("stack `{stack}`"));
             let deleted = self.client.delete_stack().stack_name(&stack).send().await;
             deleted.map_err(|error| classify(error, &call))?;
+            self.wait_until_gone(&stack).await?;
         }
         Ok(())
     }
@@ -215,62 +254,84 @@ impl Stacks {
     /// Carries out what was prepared, and waits for its end.
     pub async fn execute(&self, prepared: Prepared) -> Result<StackState, AwsError> {
         let call = Call::new("cloudformation", "ExecuteChangeSet", format!("stack `{}`", prepared.stack));
-        if !prepared.changes.is_empty() {
-            let execute = self.client.execute_change_set().stack_name(&prepared.stack);
-            let executed = execute.change_set_name(&prepared.change_set).send().await;
-            executed.map_err(|error| classify(error, &call))?;
+        if prepared.changes.is_empty() {
+            // As it is wanted, whatever became of a change in between.
+            let state = self.state(&prepared.stack).await?;
+            return state.ok_or_else(|| failed(&prepared.stack, "it is gone"));
         }
-        let state = self.wait(&prepared.stack).await?;
-        state.ok_or_else(|| failed(&prepared.stack, "it is gone"))
+        let began = SystemTime::now();
+        let execute = self.client.execute_change_set().stack_name(&prepared.stack);
+        let executed = execute.change_set_name(&prepared.change_set).send().await;
+        executed.map_err(|error| classify(error, &call))?;
+        self.wait(&prepared, began).await
     }
 
     /// Deletes a stack; what its template retains stays. False where it is not there.
     pub async fn delete(&self, name: &str) -> Result<bool, AwsError> {
-        if self.state(name).await?.is_none() {
+        if self.any_state(name).await?.is_none() {
             return Ok(false);
         }
         let call = Call::new("cloudformation", "DeleteStack", format!("stack `{name}`"));
         let deleted = self.client.delete_stack().stack_name(name).send().await;
         deleted.map_err(|error| classify(error, &call))?;
-        self.wait(name).await?;
+        self.wait_until_gone(name).await?;
         Ok(true)
     }
 
-    async fn wait(&self, name: &str) -> Result<Option<StackState>, AwsError> {
-        let began = tokio::time::Instant::now();
+    /// Waits for the end of a change that was begun.
+    async fn wait(&self, prepared: &Prepared, began: SystemTime) -> Result<StackState, AwsError> {
+        let since = tokio::time::Instant::now();
+        let name = &prepared.stack;
         let mut pause = FIRST_LOOK;
         loop {
-            match self.state(name).await? {
-                Some(state) if state.status.ends_with("_IN_PROGRESS") && began.elapsed() < LONGEST => {}
-                Some(state)
-                    if matches!(
-                        state.status.as_str(),
-                        "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE"
-                    ) =>
-                {
-                    return Ok(Some(state));
+            let state = self.any_state(name).await?.ok_or_else(|| failed(name, "it is gone"))?;
+            let status = state.status.as_str();
+            // For a moment what is said may still be what was before.
+            let is_stale = status == "REVIEW_IN_PROGRESS"
+                || (!prepared.is_new && state.updated_at == prepared.updated_at && since.elapsed() < STALE);
+            let goes_on = is_stale || status.ends_with("_IN_PROGRESS");
+            match status {
+                _ if goes_on && since.elapsed() < LONGEST => {}
+                "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE" => return Ok(state),
+                status => {
+                    return Err(failed(name, &format!("it is {status}: {}", self.why(name, began).await)));
                 }
-                Some(state) => {
-                    return Err(failed(name, &format!("it is {}: {}", state.status, self.why(name).await)));
-                }
-                None => return Ok(None),
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LOOK);
         }
     }
 
-    /// The first failure that its events tell of.
-    async fn why(&self, name: &str) -> String {
-        let events = self.client.describe_stack_events().stack_name(name).send().await;
+    async fn wait_until_gone(&self, name: &str) -> Result<(), AwsError> {
+        let (since, began) = (tokio::time::Instant::now(), SystemTime::now());
+        let mut pause = FIRST_LOOK;
+        while let Some(state) = self.any_state(name).await? {
+            let is_failed = state.status == "DELETE_FAILED" || since.elapsed() > LONGEST;
+            if is_failed {
+                return Err(failed(
+                    name,
+                    &format!("it is {}: {}", state.status, self.why(name, began).await),
+                ));
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LOOK);
+        }
+        Ok(())
+    }
+
+    /// The first failure that its events since then tell of.
+    async fn why(&self, name: &str, since: SystemTime) -> String {
+        let pages = self.client.describe_stack_events().stack_name(name).into_paginator().items().send();
+        let events: Result<Vec<_>, _> = pages.collect().await;
         let Ok(events) = events else { return "its events cannot be read".to_owned() };
-        let is_failure = |status: &str| status.ends_with("_FAILED");
-        let mut failures = events
-            .stack_events()
-            .iter()
-            .rev()
-            .filter(|event| event.resource_status().is_some_and(|status| is_failure(status.as_str())));
-        failures.next().map_or_else(
+        // Clocks differ, and the change began a moment before.
+        let since =
+            since.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs().cast_signed() - 60;
+        let is_failure = |event: &&StackEvent| {
+            event.resource_status().is_some_and(|status| status.as_str().ends_with("_FAILED"))
+                && event.timestamp().is_some_and(|time| time.secs() >= since)
+        };
+        events.iter().rev().find(is_failure).map_or_else(
             || "its events do not say why".to_owned(),
             |event| {
                 let (resource, reason) = (event.logical_resource_id(), event.resource_status_reason());
@@ -281,13 +342,11 @@ impl Stacks {
 }
 
 fn failed(stack: &str, reason: &str) -> AwsError {
-    AwsError::Rejected {
-        action: "cloudformation:ExecuteChangeSet".to_owned(),
-        resource: format!("stack `{stack}`"),
-        code: "StackFailed".to_owned(),
-        message: reason.to_owned(),
-        request: String::new(),
-    }
+    let is_there = reason.contains("already exists");
+    let help = is_there.then_some(
+        "what an earlier stack left is taken in by an import: see \"Deleting and coming back\" in infrastructure/README.md",
+    );
+    AwsError::StackFailed { stack: stack.to_owned(), reason: reason.to_owned(), help }
 }
 
 fn stack_change(change: &ResourceChange) -> StackChange {

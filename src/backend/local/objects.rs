@@ -53,6 +53,22 @@ impl ObjectStore for FileObjects {
         put().map_err(|error| self.error(&path, error))
     }
 
+    async fn put_new(&self, key: &str, bytes: Vec<u8>) -> Result<bool, StoreError> {
+        let path = self.path(key)?;
+        let folder = path.parent().unwrap_or(&self.root);
+        let put = || -> std::io::Result<bool> {
+            std::fs::create_dir_all(folder)?;
+            let mut file = tempfile::NamedTempFile::new_in(folder)?;
+            file.write_all(&bytes)?;
+            match file.persist_noclobber(&path) {
+                Ok(_) => Ok(true),
+                Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+                Err(error) => Err(error.error),
+            }
+        };
+        put().map_err(|error| self.error(&path, error))
+    }
+
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let path = self.path(key)?;
         match std::fs::read(&path) {

@@ -4,8 +4,9 @@ use super::connect::{connect, failure};
 use super::{DeployMode, NotDeployed};
 use crate::backend::Stores;
 use crate::backend::aws::{
-    Change, Connection, Deployer, MachineSettings, RoleState, S3Objects, policy_document,
+    Change, Connection, Deployer, MachineSettings, Prepared, RoleState, S3Objects, policy_document,
 };
+use crate::cli::load::check;
 use crate::cli::pipeline::by_need;
 use crate::cli::plan::{Deployed, DeployedJob};
 use crate::cli::{Context, Failure};
@@ -13,7 +14,10 @@ use crate::diagnostic::Severity;
 use crate::pipeline::{AccountPlace, PermissionsRequest, Statement};
 use crate::plan::Plan;
 use crate::plugin::Plugins;
+use crate::report::text::difference;
 use crate::session::DeploymentRecord;
+use crate::state_machine::{self, StateMachine};
+use std::collections::BTreeMap;
 
 /// The latest deployment, if it is of this very file and these definitions; else what `mode` says.
 pub(in crate::cli) async fn deployed(
@@ -42,10 +46,16 @@ pub(in crate::cli) async fn deployed(
         };
         return Err(Failure::bad_input(NotDeployed { what, file: wanted.file }));
     }
-    let settings = role(plan, plugins, mode, &deployer, connection, context).await?;
-    let difference = deployer.difference(&wanted, latest.as_ref(), &settings).await.map_err(failure)?;
+    // What is written last is looked at first.
+    connection.look_at_bucket().await.map_err(failure)?;
+    let prepared = prepare_role(plan, plugins, &deployer, connection, context).await?;
+    let now = settings(name, &deployer, connection).await?;
+    let difference = deployer.difference(&wanted, latest.as_ref(), &now).await.map_err(failure)?;
     let changes = difference.iter().filter(|(_, change)| *change != Change::Same).count();
-    if let Some(latest) = latest.as_ref().filter(|latest| changes == 0 && latest.text == wanted.text) {
+    let is_role_same = prepared.as_ref().is_none_or(|prepared| prepared.changes.is_empty());
+    if let Some(latest) =
+        latest.as_ref().filter(|latest| changes == 0 && is_role_same && latest.text == wanted.text)
+    {
         console.talk(format!("pipeline {name} is deployed as it is: version {}", latest.version));
         return Ok(latest.clone());
     }
@@ -55,17 +65,36 @@ pub(in crate::cli) async fn deployed(
         connection.region(),
         difference.len()
     ));
-    for (job, change) in &difference {
+    let before = latest.as_ref().map(|latest| former_definitions(latest, plugins)).unwrap_or_default();
+    for ((job, change), machine) in difference.iter().zip(&plan.machines) {
         match change {
             Change::Same => {}
             Change::Create => console.talk(format!("  create  {job}")),
-            Change::Update(reason) => console.talk(format!("  update  {job}: {reason}")),
+            Change::Update(reason) => {
+                console.talk(format!("  update  {job}: {reason}"));
+                if let Some(text) = definition_difference(job, &before, machine, console.colour) {
+                    console.talk(text);
+                }
+            }
         }
     }
     if mode == DeployMode::DryRun {
+        if let Some(prepared) = prepared {
+            deployer.discard(prepared).await.map_err(failure)?;
+        }
         console.talk("nothing was done (`--dry-run`)");
         return Ok(wanted);
     }
+    let settings = match prepared {
+        Some(prepared) => deployer.make_role(prepared).await.map_err(failure)?,
+        None => now.clone(),
+    };
+    let difference = if settings == now {
+        difference
+    } else {
+        deployer.difference(&wanted, latest.as_ref(), &settings).await.map_err(failure)?
+    };
+    let changes = difference.iter().filter(|(_, change)| *change != Change::Same).count();
     let mut done = 0;
     let mut told = |job: &str, change: Change| {
         if change != Change::Same {
@@ -107,6 +136,7 @@ pub(in crate::cli) async fn prune(
         deployer.delete_machine(machine, name).await.map_err(failure)?;
         context.console.talk(format!("  deleted  {machine}"));
     }
+    deployer.forget_machines(&unneeded, &*stores.objects).await.map_err(Failure::surroundings)?;
     if versions.is_empty() && machines.is_empty() {
         context.console.talk("nothing is left of earlier deployments");
     }
@@ -123,7 +153,9 @@ pub(in crate::cli) async fn delete_pipeline(
 ) -> Result<(), Failure> {
     let connection = connect(context).await?;
     let deployer = Deployer::new(connection);
-    let (_, machines) = Deployer::unneeded(deployments, &[]);
+    let (_, mut machines) = Deployer::unneeded(deployments, &[]);
+    // A deployment that failed has left what it made, and is registered nowhere.
+    machines.extend(deployer.machines_of(name).await.map_err(failure)?);
     for machine in &machines {
         context.console.talk(format!("  {}  {machine}", if is_dry_run { "would go" } else { "deleted" }));
         if !is_dry_run {
@@ -146,6 +178,13 @@ pub(in crate::cli) async fn delete_pipeline(
     Ok(())
 }
 
+/// Whether a pipeline that is not registered has left something all the same: of a deployment that failed.
+pub(in crate::cli) async fn has_leftovers(name: &str, context: &Context) -> Result<bool, Failure> {
+    let deployer = Deployer::new(connect(context).await?);
+    Ok(deployer.role(name).await.map_err(failure)?.is_some()
+        || !deployer.machines_of(name).await.map_err(failure)?.is_empty())
+}
+
 /// What is deployed, beside what a file says; nothing is changed.
 pub(in crate::cli) async fn compared(
     plan: &Plan,
@@ -159,16 +198,14 @@ pub(in crate::cli) async fn compared(
     let name = &wanted.pipeline_id;
     let latest = deployer.latest(name, &objects).await.map_err(Failure::surroundings)?;
     // A role that is set is compared; one that a deployment would make is the pipeline's own.
-    let settings = match connection.execution_role() {
-        Some(role) => own_role(role),
-        None => deployer.role(name).await.map_err(failure)?.unwrap_or_default(),
-    };
+    let settings = settings(name, &deployer, connection).await?;
     let jobs = deployer.difference(wanted, latest.as_ref(), &settings).await.map_err(failure)?;
     let state = match settings.role.as_str() {
         // The deployment will make it.
         "" => RoleState::Usable,
         role => deployer.try_role(role).await,
     };
+    let before = latest.as_ref().map(|latest| former_definitions(latest, plugins)).unwrap_or_default();
     Ok(Deployed {
         is_same_text: latest.as_ref().is_some_and(|latest| latest.text == wanted.text),
         version: latest.map(|latest| latest.version),
@@ -179,7 +216,15 @@ pub(in crate::cli) async fn compared(
             RoleState::Refused(why) => Some((Severity::Error, why)),
             RoleState::NotKnown(why) => Some((Severity::Warning, why)),
         },
-        jobs: jobs.into_iter().map(|(job, change)| (job, deployed_job(change))).collect(),
+        jobs: jobs
+            .into_iter()
+            .zip(&plan.machines)
+            .map(|((job, change), machine)| {
+                let difference = definition_difference(&job, &before, machine, false);
+                let job_now = DeployedJob { difference, ..deployed_job(change) };
+                (job, job_now)
+            })
+            .collect(),
     })
 }
 
@@ -188,7 +233,7 @@ fn deployed_job(change: Change) -> DeployedJob {
         Change::Update(reason) => Some(reason.to_string()),
         Change::Create | Change::Same => None,
     };
-    DeployedJob { change: change.to_string(), reason }
+    DeployedJob { change: change.to_string(), reason, difference: None }
 }
 
 /// A role that is set comes without a log group: whether it may write to one is not known.
@@ -196,32 +241,62 @@ fn own_role(role: &str) -> MachineSettings {
     MachineSettings { role: role.to_owned(), log_group: None }
 }
 
-/// The role that is set, or that of the pipeline's own stack, which is brought up to date; what changes is said first.
-async fn role(
+/// What state machines have besides their definitions, as far as it is there.
+async fn settings(
+    name: &str,
+    deployer: &Deployer,
+    connection: &Connection,
+) -> Result<MachineSettings, Failure> {
+    match connection.execution_role() {
+        Some(role) => Ok(own_role(role)),
+        None => Ok(deployer.role(name).await.map_err(failure)?.unwrap_or_default()),
+    }
+}
+
+/// What is to change in the stack of the pipeline's role, said; none where a role is set.
+async fn prepare_role(
     plan: &Plan,
     plugins: &Plugins,
-    mode: DeployMode,
     deployer: &Deployer,
     connection: &Connection,
     context: &Context,
-) -> Result<MachineSettings, Failure> {
-    if let Some(role) = connection.execution_role() {
-        return Ok(own_role(role));
+) -> Result<Option<Prepared>, Failure> {
+    if connection.execution_role().is_some() {
+        return Ok(None);
     }
-    let name = plan.pipeline.name.as_str();
     let statements = statements(plan, plugins, connection)?;
+    let name = plan.pipeline.name.as_str();
     let prepared = deployer.prepare_role(name, &statements).await.map_err(failure)?;
     for change in &prepared.changes {
         let action = change.action.to_lowercase();
-        context
-            .console
-            .talk(format!("  {action}  {} of the pipeline's role ({})", change.resource, change.kind));
+        let line = format!("  {action}  {} of the pipeline's stack ({})", change.resource, change.kind);
+        context.console.talk(line);
     }
-    if mode == DeployMode::DryRun {
-        deployer.discard(prepared).await.map_err(failure)?;
-        return Ok(deployer.role(name).await.map_err(failure)?.unwrap_or_default());
-    }
-    deployer.make_role(prepared).await.map_err(failure)
+    Ok(Some(prepared))
+}
+
+/// The definitions of a deployment, by job: what its file compiles to with the plugins of now. Empty where it is valid no more.
+fn former_definitions(latest: &DeploymentRecord, plugins: &Plugins) -> BTreeMap<String, String> {
+    let checked = check(&latest.file, latest.text.clone().into_bytes(), plugins);
+    let Some(pipeline) = checked.pipeline else { return BTreeMap::new() };
+    let Ok(machines) = state_machine::compile(&pipeline, plugins) else { return BTreeMap::new() };
+    pipeline.jobs.keys().zip(machines).map(|(job, machine)| (job.to_string(), pretty(&machine))).collect()
+}
+
+fn pretty(machine: &StateMachine) -> String {
+    let parsed: Result<serde_json::Value, _> = serde_json::from_str(&machine.text());
+    parsed.map(|definition| format!("{definition:#}\n")).unwrap_or_default()
+}
+
+/// How a job's definition differs from what was deployed; none where it does not, or that is not known.
+fn definition_difference(
+    job: &str,
+    before: &BTreeMap<String, String>,
+    machine: &StateMachine,
+    colour: bool,
+) -> Option<String> {
+    let (before, now) = (before.get(job)?, pretty(machine));
+    (*before != now).then(|| difference(before, &now, ("deployed", job), colour))
 }
 
 /// What the plan's operations need, as their plugins say.

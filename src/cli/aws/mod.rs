@@ -12,11 +12,13 @@ mod without;
 #[cfg(feature = "aws")]
 pub(super) use connect::{connect, engine, failure, stores};
 #[cfg(feature = "aws")]
-pub(super) use deploy::{compared, delete_pipeline, deployed, prune};
+pub(super) use deploy::{compared, delete_pipeline, deployed, has_leftovers, prune};
 #[cfg(feature = "aws")]
 pub(super) use doctor::findings;
 #[cfg(not(feature = "aws"))]
-pub(super) use without::{compared, delete_pipeline, deployed, engine, findings, prune, stores};
+pub(super) use without::{
+    compared, delete_pipeline, deployed, engine, findings, has_leftovers, prune, stores,
+};
 
 /// What to do where a file is not what is deployed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

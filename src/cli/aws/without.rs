@@ -68,3 +68,7 @@ pub(in crate::cli) async fn prune(
 ) -> Result<(), Failure> {
     Err(Failure::bad_input(NoAwsBackend))
 }
+
+pub(in crate::cli) async fn has_leftovers(_name: &str, _context: &Context) -> Result<bool, Failure> {
+    Err(Failure::bad_input(NoAwsBackend))
+}

@@ -169,7 +169,8 @@ fn show_difference(before: &DeploymentRecord, now: &DeploymentRecord, context: &
     if before.text == now.text {
         console.talk(format!("{} is what the session ran before", now.file));
     } else {
-        console.talk(difference(&before.text, &now.text, &now.file, console.colour));
+        let names = (format!("{} as the session ran it", now.file), format!("{} now", now.file));
+        console.talk(difference(&before.text, &now.text, (&names.0, &names.1), console.colour));
     }
     let changed: Vec<&str> = now
         .definitions

@@ -165,6 +165,70 @@ async fn a_plain_secret_does_not_reach_aws() {
     assert!(refused.stderr.contains("bunsui::param::plain_secret"), "{}", refused.stderr);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_several_who_deploy_at_once_each_has_a_version_of_its_own() {
+    let Some(scratch) = scratch_on_aws().await else { return };
+    make_function(&scratch, "a", "def handler(event, context):\n    return event\n");
+    let files = ["1", "2", "3", "4"];
+    for file in files {
+        let text = functions(&job("a", "", &format!("payload = {{ n = {file} }}")));
+        scratch.write(&format!("d{file}.toml"), text);
+    }
+    let mut runs: Vec<_> =
+        files.iter().map(|file| scratch.command(["deploy", &format!("d{file}.toml"), "--prune"])).collect();
+    std::thread::scope(|scope| {
+        for run in &mut runs {
+            let scratch = &scratch;
+            scope.spawn(move || scratch.finish(run).expect_code(0));
+        }
+    });
+    let shown = scratch.run("pipeline show t --output json").expect_code(0).json();
+    let versions = shown["versions"].as_array().expect("a list");
+    let of = |key: &str| -> std::collections::BTreeSet<String> {
+        versions.iter().map(|one| one[key].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!((versions.len(), of("file").len(), of("version").len()), (4, 4, 4), "{shown}");
+    // Whatever was pruned meanwhile, the last one's is there.
+    let last = of("version").pop_last().unwrap();
+    let file = versions.iter().find(|one| one["version"] == last.as_str()).unwrap()["file"].as_str().unwrap();
+    let finished = scratch.run(&format!("run {file} --output json")).expect_code(0);
+    assert_eq!(crate::product::output(&finished, "a")["n"], file[1..2].parse::<i32>().unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_failed_can_be_tried_again_after_a_prune() {
+    let Some(scratch) = scratch_on_aws().await else { return };
+    make_function(&scratch, "bad", "def handler(event, context):\n    raise ValueError('no good')\n");
+    let retry = "retry = { max_attempts = 1 }";
+    scratch.write("t.toml", functions(&job("bad", "", retry)));
+    scratch.run("run t.toml --deploy").expect_code(1);
+    scratch.write("t.toml", functions(&job("bad", "", &format!("{retry}\npayload = 1"))));
+    let pruned = scratch.run("deploy t.toml --prune").expect_code(0).stderr;
+    assert!(pruned.contains("-  ") || pruned.contains("+"), "how the definition differs is shown: {pruned}");
+    assert!(pruned.contains("nothing is left of earlier deployments"), "{pruned}");
+    assert!(scratch.run("session retry last").expect_code(1).stderr.contains("bad (attempt 2)"));
+    // With the session goes what it needed; and a version that is gone is said to be.
+    let version = "aws:states:ap-northeast-1";
+    scratch.run("session delete last").expect_code(0);
+    let pruned = scratch.run("deploy t.toml --prune").expect_code(0).stderr;
+    assert!(pruned.contains("deleted") && pruned.contains(version), "{pruned}");
+    let again = scratch.run("deploy t.toml --prune").expect_code(0).stderr;
+    assert!(again.contains("nothing is left"), "it is deleted once: {again}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_missing_stops_before_anything_is_made() {
+    let Some(scratch) = scratch_on_aws().await else { return };
+    scratch.write("t.toml", functions(&job("a", "", "")));
+    let scratch = scratch.with_variable("BUNSUI_AWS__BUCKET", "there-is-no-such-bucket");
+    let refused = scratch.run("deploy t.toml").expect_code(3).stderr;
+    assert!(refused.contains("bucket `there-is-no-such-bucket`") && !refused.contains("1/1"), "{refused}");
+    assert!(
+        refused.contains("there is no function `a`"),
+        "what plugins find is said, and stops nothing: {refused}"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_changed_beside_bunsui_is_seen_and_mended() {
     let Some(scratch) = scratch_on_aws().await else { return };

@@ -58,7 +58,7 @@ async fn an_empty_account_is_made_ready_and_a_pipeline_runs_with_a_role_of_its_o
     let second = job("second", "depends_on = [\"first\"]", "payload = { n = \"${jobs.first.n}\" }");
     scratch.write("t.toml", functions(&(job("first", "", "") + &second)));
     let dry = scratch.run("deploy t.toml --dry-run").expect_code(0).stderr;
-    assert!(dry.contains("add  Role of the pipeline's role (AWS::IAM::Role)"), "{dry}");
+    assert!(dry.contains("add  Role of the pipeline's stack (AWS::IAM::Role)"), "{dry}");
     let finished = scratch.run("run t.toml --deploy --output json").expect_code(0);
     assert_eq!(crate::product::output(&finished, "second")["n"], 1);
     // The role allows what the definitions call, and nothing else.

@@ -3,6 +3,7 @@
 mod connection;
 mod crash;
 mod deploy;
+mod faults;
 mod infra;
 mod policies;
 mod preflight;

@@ -304,8 +304,8 @@ fn rejected(error: AwsError, reasons: &[CancellationReason]) -> AwsError {
         })
         .collect();
     match error {
-        AwsError::Rejected { action, resource, code, request, .. } if !reasons.is_empty() => {
-            AwsError::Rejected { action, resource, code, message: reasons.join("; "), request }
+        AwsError::Rejected { action, resource, code, request, help, .. } if !reasons.is_empty() => {
+            AwsError::Rejected { action, resource, code, message: reasons.join("; "), request, help }
         }
         other => other,
     }
