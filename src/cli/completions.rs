@@ -23,7 +23,7 @@ fn script(shell: Shell) -> String {
 }
 
 /// clap_complete offers hidden commands too; what bunsui starts itself is not for people.
-fn visible() -> Command {
+pub(super) fn visible() -> Command {
     let whole = Cli::command();
     Command::new("bunsui")
         .version(env!("CARGO_PKG_VERSION"))

@@ -23,6 +23,7 @@ mod infra;
 mod init;
 mod load;
 mod logs;
+mod man;
 mod output;
 mod parameters;
 mod paths;
@@ -125,6 +126,9 @@ enum Command {
     Init(init::Args),
     /// Print completions for a shell
     Completions(completions::Args),
+    /// Print the manual page
+    #[command(hide = true)]
+    Man,
     /// One plugin library in a process of its own (started by bunsui)
     #[command(name = "__plugin-host", hide = true)]
     PluginHost { library: PathBuf },
@@ -210,6 +214,7 @@ fn without_settings(command: &Command, surroundings: &Surroundings, console: &Co
         Command::Explain(args) => Some(explain::run(args, console)),
         Command::Init(args) => Some(init::run(args, surroundings, console)),
         Command::Completions(args) => Some(completions::run(args, console)),
+        Command::Man => Some(man::run(console)),
         _ => None,
     }
 }
@@ -252,7 +257,11 @@ fn dispatch(command: Command, context: &Context) -> Outcome {
         Command::Logs(args) => logs::run(&args, context),
         Command::Plugin(command) => plugin::run(&command, context),
         Command::Config(command) => config::run(&command, context),
-        Command::Explain(_) | Command::Init(_) | Command::Completions(_) | Command::PluginHost { .. } => {
+        Command::Explain(_)
+        | Command::Init(_)
+        | Command::Completions(_)
+        | Command::Man
+        | Command::PluginHost { .. } => {
             Ok(Exit::Done) // answered before settings were read
         }
     }

@@ -37,6 +37,7 @@ mod parts;
 mod pipeline;
 mod pipelines;
 mod plugin;
+mod pre_commit;
 mod product;
 mod rendering;
 mod retention;
