@@ -12,6 +12,7 @@ from it the sum of the plugin hosts'. It runs in a scratch folder, and leaves no
 """
 
 import argparse
+import json
 import os
 import pathlib
 import platform
@@ -133,6 +134,54 @@ def validate(options, folder):
     yield what, "memory", spread([run.megabytes for run in runs], "MB"), "150 MB"
 
 
+def commit(options, folder):
+    """What is checked before a commit: one file, and a repository of them; beside what judges files of like size elsewhere."""
+    files = os.path.join(folder, "pipelines")
+    os.makedirs(files)
+    names = ["pipeline_{}".format(number) for number in range(200)]
+    for name in names:
+        write(files, name + ".toml", generate.pipeline(name, generate.chain(20), rich=True))
+    one = [options.bunsui, "validate", os.path.join(files, names[0] + ".toml")]
+    all_of_them = [options.bunsui, "validate", files]
+    Run(all_of_them, folder)
+    others = judges(options, folder, files, names)
+    runs = {"one": [], "all": [], **{name: [] for name in others}}
+    for _ in range(options.repeat):
+        runs["one"].append(Run(one, folder).seconds)
+        runs["all"].append(Run(all_of_them, folder).seconds)
+        for name, command in others.items():
+            runs[name].append(Run(command, folder).seconds)
+    yield "validate one file of 20 jobs", "time", spread(runs["one"], "ms", 1000), "15 ms"
+    yield "validate 200 files of 20 jobs", "time", spread(runs["all"], "ms", 1000), "150 ms"
+    for name in others:
+        yield "the same files", name, spread(runs[name], "ms", 1000), ""
+        ratio = [theirs / ours for theirs, ours in zip(runs[name], runs["all"])]
+        yield "the same files", name + ", as a ratio to bunsui", spread(ratio, "", 1, 1), ""
+
+
+def judges(options, folder, files, names):
+    """Other judges that are installed: check-jsonschema of the TOML files by bunsui's schema, asl-validator of their definitions."""
+    found = {}
+    if options.check_jsonschema:
+        schema = subprocess.run([options.bunsui, "schema"], stdout=subprocess.PIPE, check=True, cwd=folder).stdout
+        write(folder, "schema.json", schema.decode())
+        paths = [os.path.join(files, name + ".toml") for name in names]
+        command = [options.check_jsonschema, "--schemafile", os.path.join(folder, "schema.json"), *paths]
+        found["check-jsonschema"] = command
+    script = REPOSITORY / "tests/jsonata/validate-asl.mjs"
+    if options.asl and (script.parent / "node_modules").is_dir():
+        definitions = {}
+        for name in names:
+            compiled = subprocess.run(
+                [options.bunsui, "compile", os.path.join(files, name + ".toml")],
+                stdout=subprocess.PIPE, check=True, cwd=folder,
+            )
+            for job, definition in json.loads(compiled.stdout).items():
+                definitions["{}.{}".format(name, job)] = definition
+        found["asl-validator"] = ["node", str(script), write(folder, "definitions.json", json.dumps(definitions))]
+    return found
+
+
 def against_make(options, folder, what, jobs):
     path = write(folder, "jobs.toml", generate.pipeline("jobs", jobs))
     make = write(folder, "Makefile", generate.makefile(jobs))
@@ -162,7 +211,7 @@ def memory(options, folder):
     yield what, "time", spread([run.seconds], "s", 1, 1), ""
 
 
-BENCHES = {"validate": validate, "chain": chain, "fan-out": fan_out, "memory": memory}
+BENCHES = {"validate": validate, "commit": commit, "chain": chain, "fan-out": fan_out, "memory": memory}
 
 
 def surroundings(options):
@@ -178,6 +227,8 @@ def main():
     parser.add_argument("--bunsui", default=str(REPOSITORY / "target/release/bunsui"), metavar="PATH")
     parser.add_argument("--only", nargs="+", choices=BENCHES, default=list(BENCHES))
     parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--check-jsonschema", metavar="PATH", help="of commit: measure it too (from PyPI)")
+    parser.add_argument("--asl", action="store_true", help="of commit: measure asl-validator too (npm ci in tests/jsonata)")
     parser.add_argument("--jobs", type=int, default=10000, help="of validate and memory")
     options = parser.parse_args()
     options.bunsui = os.path.abspath(options.bunsui)

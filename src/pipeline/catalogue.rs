@@ -1,7 +1,9 @@
 //! What this module needs to know of operation types; `plugin` implements it.
 
 use crate::diagnostic::Severity;
+use jsonschema::Validator;
 use serde_json::Value as Json;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// Operation types by name.
@@ -41,6 +43,19 @@ pub struct OperationType {
     pub has_check: bool,
     /// Whether it has a local form.
     pub has_run_local: bool,
+    /// The schema made ready to judge.
+    pub judge: SchemaJudge,
+}
+
+/// A schema made ready to judge, the first time that it is needed: of many files that use a type, once.
+#[derive(Debug, Clone, Default)]
+pub struct SchemaJudge(Arc<OnceLock<Result<Validator, String>>>);
+
+impl SchemaJudge {
+    /// Or why the schema cannot be used.
+    pub(super) fn of(&self, schema: &Json) -> &Result<Validator, String> {
+        self.0.get_or_init(|| jsonschema::draft202012::new(schema).map_err(|error| error.to_string()))
+    }
 }
 
 /// An operation to be checked.

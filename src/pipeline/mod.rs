@@ -14,7 +14,7 @@ mod validate;
 
 pub use catalogue::{
     AccountPlace, CatalogueError, CheckRequest, Finding, Fragment, FragmentRequest, OperationCatalogue,
-    OperationType, PermissionsRequest, PreflightRequest, Statement, partition,
+    OperationType, PermissionsRequest, PreflightRequest, SchemaJudge, Statement, partition,
 };
 pub use duration::{format_duration, parse_duration};
 pub use graph::Graph;

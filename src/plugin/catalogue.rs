@@ -160,6 +160,7 @@ impl Plugins {
                 schema,
                 has_check,
                 has_run_local,
+                judge: Default::default(),
             };
             self.types.insert(name, (operation_type, Arc::clone(&plugin)));
         }

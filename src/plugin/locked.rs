@@ -37,6 +37,7 @@ impl<'a> LockedCatalogue<'a> {
                     schema: declared.schema.clone(),
                     has_check: declared.has_check,
                     has_run_local: declared.has_run_local,
+                    judge: Default::default(),
                 };
                 (declared.name.clone(), operation_type)
             })

@@ -21,6 +21,7 @@ impl TestCatalogue {
             schema,
             has_check: matches!(name, "checked" | "dying"),
             has_run_local: true,
+            judge: Default::default(),
         };
         let numbers = json!({ "type": "object", "properties": { "a": { "type": "integer" } } });
         let types = vec![

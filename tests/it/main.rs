@@ -9,6 +9,7 @@
 #[cfg(feature = "aws")]
 mod aws;
 mod background;
+mod breaks;
 mod cases;
 mod catalogue;
 mod codes;

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 pub(super) struct TypeSchema<'c> {
     pub(super) declared: &'c OperationType,
     /// Or why the schema cannot be used.
-    pub(super) validator: Result<Validator, String>,
+    pub(super) validator: &'c Result<Validator, String>,
     static_keys: Vec<&'c str>,
 }
 
@@ -18,7 +18,7 @@ impl<'c> TypeSchema<'c> {
         let is_static = |property: &Json| property.get("x-bunsui-static") == Some(&Json::Bool(true));
         Self {
             declared,
-            validator: jsonschema::draft202012::new(&declared.schema).map_err(|error| error.to_string()),
+            validator: declared.judge.of(&declared.schema),
             static_keys: properties
                 .filter(|(_, schema)| is_static(schema))
                 .map(|(key, _)| key.as_str())

@@ -22,6 +22,7 @@ impl Types {
             schema: json!({"type": "object"}),
             has_check: false,
             has_run_local: true,
+            judge: Default::default(),
         };
         Self(["echo", "two", "broken", "whole"].map(kind).into())
     }
