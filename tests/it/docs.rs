@@ -196,3 +196,18 @@ fn bunsui_commands(words: &[String]) -> Vec<Vec<String>> {
         })
         .collect()
 }
+
+/// The commands of each ```console block, without what is said behind them.
+fn commands(file: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(bunsui_test_support::repository().join(file)).expect("it is there");
+    let blocks = text.split("```console\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let lines = blocks.flat_map(str::lines).filter_map(|line| line.strip_prefix("$ "));
+    lines.map(|line| line.split(" # ").next().unwrap_or(line).trim_end().to_owned()).collect()
+}
+
+#[test]
+fn both_readmes_have_the_same_commands() {
+    let english = commands("README.md");
+    assert!(english.len() > 20, "{english:?}");
+    assert_eq!(english, commands("README.ja.md"));
+}

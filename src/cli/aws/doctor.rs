@@ -1,7 +1,7 @@
 //! What `doctor` looks at.
 
 use super::connect::open;
-use crate::backend::aws::{AwsError, Deployer, Looked, Offset, RoleState};
+use crate::backend::aws::{AwsError, Connection, Deployer, Looked, Offset, RoleState, Stacks};
 use crate::cli::Context;
 use crate::cli::doctor::Finding;
 use crate::cli::plan::ROLE_HELP;
@@ -17,6 +17,29 @@ fn clock(offset: Offset) -> Finding {
     let help = "set this machine's clock: by a wrong one a runner takes another's session for abandoned, \
                 and from 5 minutes on AWS refuses what it signs";
     Finding::wrong("clock", found, help)
+}
+
+/// The policies of runners and deployers, and the boundary of pipelines' roles. Whoever has their own need not have these.
+async fn policies(connection: &Connection) -> Finding {
+    let stack = format!("{}policies", connection.prefix());
+    match Stacks::new(connection).state(&stack).await {
+        Ok(Some(state)) if state.outputs.contains_key("BoundaryArn") => Finding::well(
+            "policies",
+            format!("stack {stack}: {}", state.status.to_lowercase().replace('_', " ")),
+        ),
+        Ok(Some(state)) => {
+            let help = "to make it anew: bunsui infra deploy";
+            Finding::wrong("policies", format!("stack {stack} is {}", state.status), help)
+        }
+        Ok(None) => Finding::well(
+            "policies",
+            format!(
+                "there is no stack {stack}: roles of pipelines have no boundary; `bunsui infra deploy` makes it"
+            ),
+        ),
+        // Who only runs pipelines may not look.
+        Err(error) => Finding::well("policies", format!("not looked at: {error}")),
+    }
 }
 
 /// What `doctor` looks at.
@@ -36,6 +59,7 @@ pub(in crate::cli) async fn findings(context: &Context) -> Vec<Finding> {
             RoleState::Refused(why) => Finding::wrong(what, why, ROLE_HELP),
         });
     }
+    findings.push(policies(connection).await);
     findings.extend(connection.look().await.into_iter().map(|Looked { what, found }| match found {
         Ok(found) => Finding::well(what, found),
         Err(AwsError::NotFound { message, .. }) => {
