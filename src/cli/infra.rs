@@ -142,6 +142,10 @@ async fn status(context: &Context) -> Outcome {
                 context.console.data(format!("{stack}: not there"));
             }
             Some(state) => {
+                is_whole &= matches!(
+                    state.status.as_str(),
+                    "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE" | "UPDATE_ROLLBACK_COMPLETE"
+                );
                 context.console.data(format!("{stack}: {}", state.status.to_lowercase().replace('_', " ")));
                 for (name, value) in &state.outputs {
                     context.console.data(format!("  {name} = {value}"));
@@ -151,6 +155,7 @@ async fn status(context: &Context) -> Outcome {
     }
     if !is_whole {
         context.console.talk("to make what is not there: bunsui infra deploy");
+        return Ok(Exit::Surroundings);
     }
     Ok(Exit::Done)
 }

@@ -143,7 +143,9 @@ async fn deployments(name: &str, stores: &Stores) -> Result<Vec<DeploymentRecord
         // One that cannot be read is of no version that this bunsui knows.
         found.extend(bytes.and_then(|bytes| serde_json::from_slice::<DeploymentRecord>(&bytes).ok()));
     }
-    found.sort_by_key(|deployment| std::cmp::Reverse(deployment.created_at));
+    // On AWS versions are numbers; here they are digests, and time tells.
+    let number = |deployment: &DeploymentRecord| deployment.version.parse::<u64>().ok();
+    found.sort_by_key(|deployment| std::cmp::Reverse((number(deployment), deployment.created_at)));
     Ok(found)
 }
 

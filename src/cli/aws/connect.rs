@@ -68,6 +68,10 @@ pub(in crate::cli) fn failure(error: AwsError) -> Failure {
         | AwsError::NoBucket
         | AwsError::PolicyTooLarge { .. }
         | AwsError::OtherAccount { .. } => Failure::bad_input(error),
+        // CloudFormation's word for a parameter that it does not take.
+        error @ AwsError::Rejected { .. } if error.to_string().contains("ValidationError") => {
+            Failure::bad_input(error)
+        }
         error => Failure::surroundings(error),
     }
 }
