@@ -8,6 +8,7 @@ mod convert;
 mod functions;
 mod program;
 
+use super::guarded::guarded;
 pub(crate) use program::{StatesUse, check};
 
 use convert::{from_json, to_json};
@@ -157,9 +158,13 @@ fn evaluate_expression(source: &str, bindings: &Bindings<'_>, path: &str) -> Res
     let threw = |code: Option<&str>, message: &str| {
         error(code, format!("threw an error during evaluation. {}", in_one_line(message)))
     };
-    let program =
-        Program::parse(source).map_err(|failure| threw(failure.code.as_deref(), &failure.message))?;
-    let result = run(&program, bindings).map_err(|failure| threw(failure.code(), failure.message()))?;
+    let panicked = |message: String| threw(None, &format!("the JSONata engine failed at it: {message}"));
+    let program = guarded(|| Program::parse(source))
+        .map_err(panicked)?
+        .map_err(|failure| threw(failure.code.as_deref(), &failure.message))?;
+    let result = guarded(|| run(&program, bindings))
+        .map_err(panicked)?
+        .map_err(|failure| threw(failure.code(), failure.message()))?;
     if result.is_undefined() {
         return Err(error(None, "returned nothing (undefined).".to_owned()));
     }
@@ -205,6 +210,13 @@ mod tests {
     fn evaluate_text(expression: &str) -> Result<Json, EvaluationError> {
         let x = json!({ "n": 1, "list": [0], "text": "a" });
         evaluate(&json!(format!("{{% {expression} %}}")), &[("x", &x)])
+    }
+
+    #[test]
+    fn what_the_engine_panics_on_is_an_error() {
+        // A literal part of a picture that begins with a character of several bytes; found by fuzzing.
+        let error = evaluate_text("$toMillis('3', '[\u{2713}]/[M01]')").unwrap_err();
+        assert!(error.message.contains("the JSONata engine failed at it"), "{error:?}");
     }
 
     #[track_caller]

@@ -6,6 +6,7 @@
 
 mod compile;
 mod evaluate;
+mod guarded;
 mod jsonata;
 mod reference;
 mod scan;
