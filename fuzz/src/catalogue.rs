@@ -3,12 +3,18 @@
 use bunsui::diagnostic::Severity;
 use bunsui::pipeline::{
     CatalogueError, CheckRequest, Finding, Fragment, FragmentRequest, OperationCatalogue, OperationType,
+    SchemaJudge,
 };
 use serde_json::{Map, Value as Json, json};
+use std::sync::LazyLock;
+
+/// Made once: making a schema ready costs more than most files.
+static TYPES: LazyLock<[OperationType; 2]> =
+    LazyLock::new(|| [operation_type("free", json!({ "type": "object" })), operation_type("task", task())]);
 
 /// `task` has a schema like those of shipped types; `free` takes any key and has a check.
+#[derive(Default)]
 pub struct Catalogue {
-    types: [OperationType; 2],
     /// What plugins answer; where there is none, what a plugin without mistakes would.
     pub replies: Replies,
 }
@@ -22,15 +28,6 @@ pub struct Replies {
     pub fragment: Option<Fragment>,
 }
 
-impl Default for Catalogue {
-    fn default() -> Self {
-        Self {
-            types: [operation_type("free", json!({ "type": "object" })), operation_type("task", task())],
-            replies: Replies::default(),
-        }
-    }
-}
-
 fn operation_type(name: &str, schema: Json) -> OperationType {
     OperationType {
         name: name.to_owned(),
@@ -39,6 +36,7 @@ fn operation_type(name: &str, schema: Json) -> OperationType {
         schema,
         has_check: name == "free",
         has_run_local: true,
+        judge: SchemaJudge::default(),
     }
 }
 
@@ -66,11 +64,11 @@ fn task() -> Json {
 
 impl OperationCatalogue for Catalogue {
     fn operation_type(&self, name: &str) -> Option<&OperationType> {
-        self.types.iter().find(|declared| declared.name == name)
+        TYPES.iter().find(|declared| declared.name == name)
     }
 
     fn names(&self) -> Vec<&str> {
-        self.types.iter().map(|declared| declared.name.as_str()).collect()
+        TYPES.iter().map(|declared| declared.name.as_str()).collect()
     }
 
     fn check(&self, requests: &[CheckRequest]) -> Result<Vec<Vec<Finding>>, CatalogueError> {

@@ -4,7 +4,6 @@
 //! ends the process, and the fuzzer keeps the input.
 
 pub mod catalogue;
-pub mod engine;
 pub mod findings;
 pub mod json;
 pub mod pipeline;

@@ -95,7 +95,7 @@ fn facts() -> SessionFacts {
 
 /// Whether an evaluation may come to something else the next time.
 pub fn is_random(expression: &str) -> bool {
-    ["$random", "$uuid", "$now", "$millis", "$shuffle"].iter().any(|name| expression.contains(name))
+    ["random", "uuid", "now", "millis", "shuffle"].iter().any(|name| expression.contains(name))
 }
 
 /// Evaluates twice: the same comes out, or the time was up.

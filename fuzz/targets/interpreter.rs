@@ -9,7 +9,7 @@ use bunsui::state_machine::{
     Definition, ExecutionContext, ExecutionOutcome, HistoryEvent, Observer, Seams, TaskCall, TaskFailure,
     TaskHandler, interpret_with,
 };
-use bunsui_fuzz::{engine, json, pipeline::is_random};
+use bunsui_fuzz::{json, pipeline::is_random};
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -45,7 +45,7 @@ struct Try {
     seconds: u32,
 }
 
-fuzz_target!(init: engine::let_it_panic(), |bytes: &[u8]| {
+fuzz_target!(|bytes: &[u8]| {
     let Ok(case) = serde_json::from_slice::<Case>(bytes) else { return };
     let definition = match Definition::parse(&case.definition) {
         Ok(definition) => definition,

@@ -3,8 +3,8 @@
 
 use bunsui::diagnostic::Sink;
 use bunsui::expression::{Template, parse_template};
+use bunsui_fuzz::findings;
 use bunsui_fuzz::pipeline::{evaluate_twice, read};
-use bunsui_fuzz::{engine, findings};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value as Json, json};
 use std::sync::LazyLock;
@@ -19,7 +19,7 @@ static BINDINGS: LazyLock<Json> = LazyLock::new(|| {
     })
 });
 
-fuzz_target!(init: engine::let_it_panic(), |text: &str| {
+fuzz_target!(|text: &str| {
     let expression = Json::from(format!("{{% {text} %}}"));
     // JSON's escapes are TOML's, but for DEL.
     let file = format!("value = {}\n", expression.to_string().replace('\u{7f}', "\\u007f"));

@@ -3,10 +3,10 @@
 //! A text with `[pipeline]` is a file. Of any other text each line becomes a value of a pipeline in which all else is right.
 #![no_main]
 
-use bunsui_fuzz::{catalogue::Catalogue, engine, pipeline};
+use bunsui_fuzz::{catalogue::Catalogue, pipeline};
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(init: engine::let_it_panic(), |text: &str| {
+fuzz_target!(|text: &str| {
     let file = if text.contains("[pipeline]") { text.to_owned() } else { around(text) };
     let (_, _, Some(document)) = pipeline::read(file.as_bytes()) else { return };
     let catalogue = Catalogue::default();
