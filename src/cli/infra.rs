@@ -116,7 +116,7 @@ async fn deploy(args: &DeployArgs, context: &Context) -> Outcome {
             continue;
         }
         let state = stacks.execute(prepared).await.map_err(failure)?;
-        console.talk(format!("  {}", state.status.to_lowercase().replace('_', " ")));
+        console.talk(format!("  {}", state.words()));
     }
     if args.dry_run {
         console.talk("nothing was done (`--dry-run`)");
@@ -146,7 +146,7 @@ async fn status(context: &Context) -> Outcome {
                     state.status.as_str(),
                     "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE" | "UPDATE_ROLLBACK_COMPLETE"
                 );
-                context.console.data(format!("{stack}: {}", state.status.to_lowercase().replace('_', " ")));
+                context.console.data(format!("{stack}: {}", state.words()));
                 for (name, value) in &state.outputs {
                     context.console.data(format!("  {name} = {value}"));
                 }

@@ -4,7 +4,7 @@ use super::{Context, Failure};
 use crate::diagnostic::{Diagnostic, Severity, Sink, Source, Span};
 use crate::document::{self, Document, ValueKind};
 use crate::pipeline::{self, OperationCatalogue, Pipeline};
-use crate::plugin::{Lock, Plugins, PluginsOptions, ProjectPlugins};
+use crate::plugin::{Lock, LockedCatalogue, Plugins, PluginsOptions, ProjectPlugins};
 use crate::settings::{BackendKind, ValidateSettings};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -68,10 +68,20 @@ pub(super) fn find_plugins_with(project: ProjectPlugins, context: &Context) -> P
 }
 
 /// The same, without those that a lock holds to another library.
-pub(super) fn find_locked(project: ProjectPlugins, lock: Option<Arc<Lock>>, context: &Context) -> Plugins {
+fn find_locked(project: ProjectPlugins, lock: Option<Arc<Lock>>, context: &Context) -> Plugins {
     let executable = std::env::current_exe().unwrap_or_default();
     let options = PluginsOptions::new(&context.settings, executable, project);
     Plugins::find(PluginsOptions { lock, ..options })
+}
+
+/// Operation types as bunsui.lock has them, and as what is installed has the others: what is locked stands for what is installed.
+pub(super) fn locked_catalogue(
+    is_project_trusted: bool,
+    context: &Context,
+) -> Result<LockedCatalogue<'_>, Failure> {
+    let project = ProjectPlugins::for_looking(is_project_trusted);
+    let lock = lock(context)?;
+    Ok(LockedCatalogue::new(lock.clone(), move || find_locked(project, lock.clone(), context)))
 }
 
 /// The project's bunsui.lock, if it has one.
@@ -150,8 +160,7 @@ pub(super) fn findings(
     afterwards: Afterwards,
 ) -> FileFindings {
     let mut sink = Sink::new();
-    let source = document::decode(name, bytes, &mut sink);
-    let document = if sink.has_errors() { None } else { document::parse(&source, &mut sink) };
+    let (source, document) = document::read(name, bytes, &mut sink);
     let mut pipeline = None;
     if let Some(document) = document {
         let made = pipeline::check(&document, catalogue, &mut sink);
@@ -194,8 +203,7 @@ fn allow(diagnostics: &mut Vec<Diagnostic>, settings: &ValidateSettings) {
 /// Checks a text completely.
 pub(super) fn check(name: &str, bytes: Vec<u8>, plugins: &Plugins) -> Checked {
     let mut sink = Sink::new();
-    let source = document::decode(name, bytes, &mut sink);
-    let document = if sink.has_errors() { None } else { document::parse(&source, &mut sink) };
+    let (source, document) = document::read(name, bytes, &mut sink);
     let pipeline = document.and_then(|document| pipeline::validate(&document, plugins, &mut sink));
     Checked { source, diagnostics: sink.into_sorted(), pipeline }
 }

@@ -80,8 +80,7 @@ fn from_file(path: &Path, context: &Context) -> Result<Vec<Given>, Failure> {
     } else {
         let bytes = read_file(path, context).map_err(Failure::bad_input)?;
         let mut sink = Sink::new();
-        let source = document::decode(&name, bytes, &mut sink);
-        let document = if sink.has_errors() { None } else { document::parse(&source, &mut sink) };
+        let (source, document) = document::read(&name, bytes, &mut sink);
         context.console.diagnostics(&source, &sink.into_sorted());
         let document = document.ok_or_else(Failure::reported)?;
         document.root.entries.into_iter().map(|(key, entry)| (key, json(entry.value))).collect()

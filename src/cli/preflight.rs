@@ -4,7 +4,7 @@ use super::Context;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::pipeline::{CatalogueError, Finding, Operation, Pipeline, PreflightRequest};
 use crate::plugin::{AwsAccess, Plugins};
-use crate::state_machine::StateMachine;
+use crate::state_machine::{StateMachine, operations_with_keys};
 use std::borrow::Borrow;
 
 /// Asks each operation's plugin whether what it names is there and fits.
@@ -14,24 +14,19 @@ pub(super) async fn preflight(
     plugins: &Plugins,
     context: &Context,
 ) -> Vec<Diagnostic> {
-    let operations: Vec<(PreflightRequest, &Operation)> = pipeline
-        .jobs
-        .values()
-        .zip(machines)
-        .flat_map(|(job, machine)| {
-            job.operations.iter().zip(&machine.borrow().keys).map(move |one| (job, one))
-        })
-        .map(|(job, (operation, keys))| {
-            let request = PreflightRequest {
-                kind: operation.kind.clone(),
-                job: job.id.to_string(),
-                operation: operation.name.to_string(),
-                keys: keys.clone(),
-                timeout: operation.timeout,
-            };
-            (request, operation)
-        })
-        .collect();
+    let (operations, requests): (Vec<&Operation>, Vec<PreflightRequest>) =
+        operations_with_keys(pipeline, machines)
+            .map(|(job, operation, keys)| {
+                let request = PreflightRequest {
+                    kind: operation.kind.clone(),
+                    job: job.id.to_string(),
+                    operation: operation.name.to_string(),
+                    keys: keys.clone(),
+                    timeout: operation.timeout,
+                };
+                (operation, request)
+            })
+            .unzip();
     let aws = &context.settings.aws;
     let access = AwsAccess {
         region: aws.region.clone(),
@@ -40,12 +35,11 @@ pub(super) async fn preflight(
         endpoint_url: aws.endpoint_url.clone(),
         endpoint_urls: aws.endpoint_urls.clone(),
     };
-    let requests: Vec<PreflightRequest> = operations.iter().map(|(request, _)| request.clone()).collect();
     let answers = plugins.preflight(&requests, &access).await;
     operations
-        .iter()
+        .into_iter()
         .zip(answers)
-        .flat_map(|((_, operation), answer)| match answer {
+        .flat_map(|(operation, answer)| match answer {
             Ok(findings) => findings.into_iter().map(|finding| placed(operation, finding)).collect(),
             Err(error) => vec![not_asked(operation, &error)],
         })

@@ -1,9 +1,9 @@
 //! `bunsui schema [pipeline|settings]`: JSON Schemas, for editors.
 
-use super::load::{find_locked, lock};
+use super::load::locked_catalogue;
 use super::{Context, Exit, Failure, Outcome};
+use crate::backend::local::make_state_folder;
 use crate::pipeline::pipeline_schema;
-use crate::plugin::{LockedCatalogue, ProjectPlugins};
 use crate::settings::settings_schema;
 use serde_json::Value as Json;
 use std::path::{Path, PathBuf};
@@ -59,25 +59,15 @@ pub(super) fn run(args: &Args, context: &Context) -> Outcome {
     Ok(Exit::Done)
 }
 
-/// What is locked stands for what is installed; where nothing is locked, all that is installed.
 fn of_pipelines(args: &Args, context: &Context) -> Result<Json, Failure> {
-    let project = ProjectPlugins::for_looking(args.trust_project_plugins);
-    let lock = lock(context)?;
-    let find = || find_locked(project, lock.clone(), context);
-    let catalogue = LockedCatalogue::new(lock.as_deref().cloned(), find);
-    Ok(pipeline_schema(&catalogue))
+    Ok(pipeline_schema(&locked_catalogue(args.trust_project_plugins, context)?))
 }
 
 fn pretty(schema: &Json) -> String {
     format!("{schema:#}")
 }
 
-/// The folder is nobody's to commit, as where sessions are kept.
 fn write(state: &Path, path: &Path, text: &str) -> std::io::Result<()> {
-    std::fs::create_dir_all(state)?;
-    let ignore = state.join(".gitignore");
-    if !ignore.exists() {
-        std::fs::write(ignore, "*\n")?;
-    }
+    make_state_folder(state)?;
     std::fs::write(path, format!("{text}\n"))
 }

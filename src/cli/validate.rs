@@ -1,12 +1,12 @@
 //! `bunsui validate [PATH]...`: every finding of every file.
 
 use super::load::{
-    Afterwards, FileFindings, UnreadableFile, count_line, find_locked, findings, lock, read_file, settle,
+    Afterwards, FileFindings, UnreadableFile, count_line, findings, locked_catalogue, read_file, settle,
 };
 use super::paths::files;
 use super::{Context, Exit, Failure, Outcome};
 use crate::diagnostic::{Diagnostic, DiagnosticView, Severity, Source, github, sarif, views};
-use crate::plugin::{LockedCatalogue, ProjectPlugins};
+use crate::plugin::LockedCatalogue;
 use crate::settings;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -49,10 +49,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Outcome {
         }));
     }
     let files = files(&paths, &context.surroundings.directory);
-    let project = ProjectPlugins::for_looking(args.trust_project_plugins);
-    let lock = lock(context)?;
-    let find = || find_locked(project, lock.clone(), context);
-    let catalogue = LockedCatalogue::new(lock.as_deref().cloned(), find);
+    let catalogue = locked_catalogue(args.trust_project_plugins, context)?;
     let mut checked: Vec<FileFindings> = Vec::with_capacity(files.len());
     let last = files.len().saturating_sub(1);
     for (at, file) in files.iter().enumerate() {

@@ -30,6 +30,11 @@ pub fn pages() -> Vec<Page> {
     AREAS.iter().flat_map(|area| sections(area)).collect()
 }
 
+/// The page of one code.
+pub fn page(code: &str) -> Option<Page> {
+    AREAS.iter().flat_map(|area| sections(area)).find(|page| page.code == code)
+}
+
 fn sections(area: &'static str) -> impl Iterator<Item = Page> {
     area.split("\n## ").skip(1).filter_map(|section| {
         let (heading, text) = section.split_once('\n')?;

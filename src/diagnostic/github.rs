@@ -20,11 +20,7 @@ fn command(view: &DiagnosticView) -> String {
         put("endColumn", view.end_column);
     }
     properties.push(format!("title={}", property(&view.code)));
-    let message = match &view.help {
-        Some(help) => format!("{}\nhelp: {help}", view.message),
-        None => view.message.clone(),
-    };
-    format!("::{} {}::{}", view.severity, properties.join(","), data(&message))
+    format!("::{} {}::{}", view.severity, properties.join(","), data(&view.text()))
 }
 
 /// What would end a command or begin another one.

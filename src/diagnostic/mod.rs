@@ -13,7 +13,7 @@ mod sink;
 mod span;
 mod suggest;
 
-pub use code::{Page, pages};
+pub use code::{Page, page, pages};
 pub use github::github;
 pub(crate) use lines::Lines;
 pub use render::{DiagnosticView, LabelView, render_human, views};

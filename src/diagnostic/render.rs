@@ -38,6 +38,16 @@ pub struct DiagnosticView {
     pub labels: Vec<LabelView>,
 }
 
+impl DiagnosticView {
+    /// The message, with the help on a line of its own: for formats that have no place for it.
+    pub(super) fn text(&self) -> String {
+        match &self.help {
+            Some(help) => format!("{}\nhelp: {help}", self.message),
+            None => self.message.clone(),
+        }
+    }
+}
+
 /// A label as `validate --format json` prints it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LabelView {

@@ -1,6 +1,6 @@
 //! Findings as SARIF 2.1.0 (OASIS, "Static Analysis Results Interchange Format"), which code hosts and editors take.
 
-use super::code::pages;
+use super::code::page;
 use super::render::{DiagnosticView, LabelView};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;
@@ -26,7 +26,7 @@ pub fn sarif(views: &[DiagnosticView], version: &str) -> Json {
 }
 
 fn rule(code: &str) -> Json {
-    let text = pages().into_iter().find(|page| page.code == code).map(|page| page.text).unwrap_or_default();
+    let text = page(code).map(|page| page.text).unwrap_or_default();
     let first = text.split("\n\n").next().unwrap_or_default().replace('\n', " ");
     json!({
         "id": code,
@@ -54,10 +54,6 @@ fn first_sentence(text: &str) -> &str {
 }
 
 fn result(view: &DiagnosticView, codes: &[&str]) -> Json {
-    let message = match &view.help {
-        Some(help) => format!("{}\nhelp: {help}", view.message),
-        None => view.message.clone(),
-    };
     let artifact = json!({"uri": uri(&view.file)});
     let location = |label: &LabelView| {
         json!({"physicalLocation": {"artifactLocation": artifact, "region": region(label)},
@@ -67,7 +63,7 @@ fn result(view: &DiagnosticView, codes: &[&str]) -> Json {
         "ruleId": view.code,
         "ruleIndex": codes.iter().position(|code| *code == view.code),
         "level": view.severity,
-        "message": {"text": message},
+        "message": {"text": view.text()},
         "locations": [match view.labels.first() {
             Some(label) => json!({"physicalLocation": {"artifactLocation": artifact, "region": region(label)}}),
             None => json!({"physicalLocation": {"artifactLocation": artifact}}),

@@ -15,7 +15,7 @@ mod syntax;
 
 pub(crate) use bounded::{LARGEST, is_too_large, read_bounded};
 pub use entries::{Entries, IntoIter, Iter};
-pub use parse::{decode, parse};
+pub use parse::{decode, parse, read};
 pub(crate) use span::StringPlaces;
 pub use span::inner_span;
 

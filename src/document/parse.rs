@@ -18,6 +18,14 @@ const LARGE: usize = 4 * 1024 * 1024;
 /// Where the parser had so much to say of a beginning, nobody reads what it has to say of the rest.
 const ENOUGH: usize = 20 * MOST;
 
+/// Bytes of a file to their text and, where nothing is wrong with it, a document.
+pub fn read(name: &str, bytes: Vec<u8>, sink: &mut Sink) -> (Arc<Source>, Option<Document>) {
+    let before = sink.errors();
+    let source = decode(name, bytes, sink);
+    let document = if sink.errors() > before { None } else { parse(&source, sink) };
+    (source, document)
+}
+
 /// Bytes of a file to text; what is not UTF-8 is reported (the source then holds the text made readable).
 ///
 /// A text that is too large may have been cut off within a character; [`parse`] refuses it.

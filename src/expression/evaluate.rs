@@ -15,7 +15,7 @@ use convert::{from_json, to_json};
 use indexmap::IndexMap;
 use jsonata_core::evaluator::{Context, Evaluator as Engine, EvaluatorOptions};
 use jsonata_core::value::JValue;
-use program::Program;
+use program::{Program, panicked};
 use serde_json::Value as Json;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -158,12 +158,10 @@ fn evaluate_expression(source: &str, bindings: &Bindings<'_>, path: &str) -> Res
     let threw = |code: Option<&str>, message: &str| {
         error(code, format!("threw an error during evaluation. {}", in_one_line(message)))
     };
-    let panicked = |message: String| threw(None, &format!("the JSONata engine failed at it: {message}"));
-    let program = guarded(|| Program::parse(source))
-        .map_err(panicked)?
-        .map_err(|failure| threw(failure.code.as_deref(), &failure.message))?;
+    let program =
+        Program::parse(source).map_err(|failure| threw(failure.code.as_deref(), &failure.message))?;
     let result = guarded(|| run(&program, bindings))
-        .map_err(panicked)?
+        .map_err(|panic| threw(None, &panicked(&panic)))?
         .map_err(|failure| threw(failure.code(), failure.message()))?;
     if result.is_undefined() {
         return Err(error(None, "returned nothing (undefined).".to_owned()));

@@ -1,12 +1,28 @@
 //! The JSONata engine panics on some expressions that nobody would write but anybody may: that is the expression's error, not the
-//! end of a runner.
+//! end of a runner. Its parser is called nowhere else.
 
+use jsonata_core::ast::AstNode;
+use jsonata_core::parser::{self, ParserError};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
 thread_local! {
     static IS_GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Why the engine's parser gives no tree.
+#[derive(Debug)]
+pub(super) enum ParseFailure {
+    /// It is no JSONata.
+    Syntax(ParserError),
+    /// What the parser panicked with.
+    Panic(String),
+}
+
+/// Parses a whole expression.
+pub(super) fn parse(source: &str) -> Result<AstNode, ParseFailure> {
+    guarded(|| parser::parse(source)).map_err(ParseFailure::Panic)?.map_err(ParseFailure::Syntax)
 }
 
 /// What the work gives, or what it panicked with. Nothing is printed of such a panic.

@@ -6,7 +6,7 @@
 
 mod names;
 
-use super::guarded::guarded;
+use super::guarded::{self, ParseFailure};
 use super::scan::{Token, TokenKind, Tokens, Unclosed, scan};
 use super::walk::nodes;
 use super::{Jsonata, Reference, Root, Segment};
@@ -62,7 +62,7 @@ pub(super) fn parse(text: &str, places: &StringPlaces, sink: &mut Sink) -> Optio
 /// What can be read of a string that [`parse`] refused: an expression to look at, not to use.
 pub(super) fn readable(text: &str, places: &StringPlaces) -> Jsonata {
     let expression = Expression::new(text, places);
-    let ast = guarded(|| jsonata_core::parser::parse(expression.source).ok()).unwrap_or_default();
+    let ast = guarded::parse(expression.source).ok();
     Jsonata { source: expression.source.to_owned(), references: expression.references(ast.as_ref()) }
 }
 
@@ -102,13 +102,13 @@ impl<'a> Expression<'a> {
             );
             return None;
         }
-        match guarded(|| jsonata_core::parser::parse(self.source)) {
-            Ok(Ok(ast)) => Some(ast),
-            Ok(Err(error)) => {
+        match guarded::parse(self.source) {
+            Ok(ast) => Some(ast),
+            Err(ParseFailure::Syntax(error)) => {
                 sink.report(self.syntax_error(&error));
                 None
             }
-            Err(panic) => {
+            Err(ParseFailure::Panic(panic)) => {
                 let message = format!("the JSONata engine fails at this expression: {panic}");
                 sink.report(
                     Diagnostic::error("bunsui::reference::jsonata_syntax", message)
@@ -161,8 +161,7 @@ impl<'a> Expression<'a> {
         let wanted = error.to_string();
         let fails = |token: &Token<'_>| {
             let beginning = &self.source[..token.range.end];
-            let parsed = guarded(|| jsonata_core::parser::parse(beginning));
-            parsed.is_ok_and(|parsed| parsed.is_err_and(|error| error.to_string() == wanted))
+            matches!(guarded::parse(beginning), Err(ParseFailure::Syntax(error)) if error.to_string() == wanted)
         };
         let at = tokens.partition_point(|token| !fails(token));
         tokens.get(at).filter(|token| fails(token)).map(|token| token.range.clone())

@@ -152,17 +152,9 @@ impl Plugins {
             operation_types: declaration.operation_types.iter().map(|kind| kind.name.clone()).collect(),
             sha256,
         });
-        for DeclaredType { name, summary, schema, has_check, has_run_local } in declaration.operation_types {
-            let operation_type = OperationType {
-                name: name.clone(),
-                plugin: plugin.name.clone(),
-                summary,
-                schema,
-                has_check,
-                has_run_local,
-                judge: Default::default(),
-            };
-            self.types.insert(name, (operation_type, Arc::clone(&plugin)));
+        for declared in declaration.operation_types {
+            let operation_type = declared.of_plugin(&plugin.name);
+            self.types.insert(operation_type.name.clone(), (operation_type, Arc::clone(&plugin)));
         }
     }
 

@@ -4,6 +4,7 @@
 //! Deliberately does not: unload, ever. Runs in the plugin host; only [`inspect`] runs elsewhere.
 
 use super::elf;
+use crate::pipeline::OperationType;
 use bunsui_plugin_abi as abi;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -28,6 +29,15 @@ pub(super) struct DeclaredType {
     pub(super) has_check: bool,
     #[serde(default)]
     pub(super) has_run_local: bool,
+}
+
+impl DeclaredType {
+    /// The type as the catalogue has it, of that plugin.
+    pub(super) fn of_plugin(self, plugin: &str) -> OperationType {
+        let Self { name, summary, schema, has_check, has_run_local } = self;
+        let plugin = plugin.to_owned();
+        OperationType { name, plugin, summary, schema, has_check, has_run_local, judge: Default::default() }
+    }
 }
 
 /// Why a library is not used.

@@ -9,14 +9,14 @@ use crate::pipeline::{
     CatalogueError, CheckRequest, Finding, Fragment, FragmentRequest, OperationCatalogue, OperationType,
 };
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Finds plugins, when they are needed.
 type Find<'a> = Box<dyn Fn() -> Plugins + Send + Sync + 'a>;
 
 /// A lock's types, and those of plugins.
 pub struct LockedCatalogue<'a> {
-    lock: Option<Lock>,
+    lock: Option<Arc<Lock>>,
     types: BTreeMap<String, OperationType>,
     find: Find<'a>,
     plugins: OnceLock<Plugins>,
@@ -26,21 +26,13 @@ pub struct LockedCatalogue<'a> {
 
 impl<'a> LockedCatalogue<'a> {
     /// Without a lock it is what is installed.
-    pub fn new(lock: Option<Lock>, find: impl Fn() -> Plugins + Send + Sync + 'a) -> Self {
+    pub fn new(lock: Option<Arc<Lock>>, find: impl Fn() -> Plugins + Send + Sync + 'a) -> Self {
         let plugins = lock.iter().flat_map(|lock| &lock.plugins);
         let types = plugins.flat_map(|plugin| {
-            plugin.operation_types.iter().map(|declared| {
-                let operation_type = OperationType {
-                    name: declared.name.clone(),
-                    plugin: plugin.name.clone(),
-                    summary: declared.summary.clone(),
-                    schema: declared.schema.clone(),
-                    has_check: declared.has_check,
-                    has_run_local: declared.has_run_local,
-                    judge: Default::default(),
-                };
-                (declared.name.clone(), operation_type)
-            })
+            plugin
+                .operation_types
+                .iter()
+                .map(|declared| (declared.name.clone(), declared.clone().of_plugin(&plugin.name)))
         });
         Self {
             types: types.collect(),

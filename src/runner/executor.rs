@@ -63,15 +63,11 @@ pub enum WorkerError {
 /// A start that is refused is its job's failure: others may be taken.
 fn start_refused(error: String, cause: String) -> FailureRecord {
     FailureRecord {
-        operation: None,
         error: Some(error),
         cause: Some(cause),
         summary: Some("its execution could not be started".to_owned()),
-        detail: None,
         recoverable: Some(false),
-        help: None,
-        log_lines: Vec::new(),
-        tries: 0,
+        ..FailureRecord::default()
     }
 }
 

@@ -38,8 +38,7 @@ pub(super) fn read(
     owner: Owner,
 ) -> Result<FileSettings, FileFindings> {
     let mut sink = Sink::new();
-    let source = document::decode(name, bytes, &mut sink);
-    let document = if sink.has_errors() { None } else { document::parse(&source, &mut sink) };
+    let (source, document) = document::read(name, bytes, &mut sink);
     let settings = document.map(|document| {
         let mut reader = Reader { source: &source, directory, owner, sink: &mut sink };
         reader.root(&document.root)
@@ -79,7 +78,7 @@ impl Reader<'_> {
                     .label(entry.key_span, "not read here")
                     .help("move the section to the bunsui.toml of the project it is about"),
                 ),
-                _ => self.entry(name, entry, "", &["env"], &mut settings.base),
+                _ => self.entry("", name, entry, "", &["env"], &mut settings.base),
             }
         }
         settings
@@ -92,20 +91,16 @@ impl Reader<'_> {
             let Some(section) = self.table(&format!("env.{name}"), &entry.value) else { continue };
             let mut settings = Vec::new();
             for (key, entry) in &section.entries {
-                self.entry(key, entry, &format!("[env.{name}] "), &[], &mut settings);
+                self.entry("", key, entry, &format!("[env.{name}] "), &[], &mut settings);
             }
             environments.push((name.clone(), settings));
         }
         environments
     }
 
-    /// A key above all sections, or a section. `prefix` is put before the file's name in each layer.
-    fn entry(&mut self, name: &str, entry: &Entry, prefix: &str, also: &[&str], into: &mut Vec<Setting>) {
-        self.entry_within("", name, entry, prefix, also, into);
-    }
-
-    /// A key of a section, or a section in it.
-    fn entry_within(
+    /// A key of a section, or a section in it; `section` is empty above all of them. `prefix` is put before the file's name in
+    /// each layer.
+    fn entry(
         &mut self,
         section: &str,
         name: &str,
@@ -121,7 +116,7 @@ impl Reader<'_> {
         } else if sections.contains(&name) {
             let Some(table) = self.table(&path, &entry.value) else { return };
             for (inner, entry) in &table.entries {
-                self.entry_within(&path, inner, entry, prefix, &[], into);
+                self.entry(&path, inner, entry, prefix, &[], into);
             }
         } else {
             let known = [key::names(section).as_slice(), sections.as_slice(), also].concat();

@@ -52,63 +52,28 @@ pub(super) const KEYS: &[Key] = &[
     ),
     key("aws", "assume_role", Kind::Text(check_role), "ARN of a role to take on"),
     key("aws", "retention", Kind::Text(check_retention), "sessions are deleted so long after they began"),
-    key("aws.endpoint_urls", "cloudformation", Kind::Text(check_url), "another address for this service"),
-    key("aws.endpoint_urls", "dynamodb", Kind::Text(check_url), "another address for this service"),
-    key("aws.endpoint_urls", "ec2", Kind::Text(check_url), "another address for this service"),
-    key("aws.endpoint_urls", "ecs", Kind::Text(check_url), "another address for this service"),
-    key("aws.endpoint_urls", "lambda", Kind::Text(check_url), "another address for this service"),
-    key("aws.endpoint_urls", "logs", Kind::Text(check_url), "another address for this service"),
-    key("aws.endpoint_urls", "s3", Kind::Text(check_url), "another address for this service"),
-    key("aws.endpoint_urls", "sfn", Kind::Text(check_url), "another address for this service"),
-    key("aws.endpoint_urls", "sts", Kind::Text(check_url), "another address for this service"),
-    key(
-        "aws.quotas",
-        "CreateStateMachine",
-        Kind::Text(check_quota),
-        "calls at once / calls more each second",
-    ),
-    key(
-        "aws.quotas",
-        "DeleteStateMachine",
-        Kind::Text(check_quota),
-        "calls at once / calls more each second",
-    ),
-    key(
-        "aws.quotas",
-        "DeleteStateMachineVersion",
-        Kind::Text(check_quota),
-        "calls at once / calls more each second",
-    ),
-    key("aws.quotas", "DescribeExecution", Kind::Text(check_quota), "calls at once / calls more each second"),
-    key(
-        "aws.quotas",
-        "DescribeStateMachine",
-        Kind::Text(check_quota),
-        "calls at once / calls more each second",
-    ),
-    key(
-        "aws.quotas",
-        "GetExecutionHistory",
-        Kind::Text(check_quota),
-        "calls at once / calls more each second",
-    ),
-    key(
-        "aws.quotas",
-        "ListTagsForResource",
-        Kind::Text(check_quota),
-        "calls at once / calls more each second",
-    ),
-    key("aws.quotas", "ListStateMachines", Kind::Text(check_quota), "calls at once / calls more each second"),
-    key("aws.quotas", "StartExecution", Kind::Text(check_quota), "calls at once / calls more each second"),
-    key("aws.quotas", "StopExecution", Kind::Text(check_quota), "calls at once / calls more each second"),
-    key("aws.quotas", "TagResource", Kind::Text(check_quota), "calls at once / calls more each second"),
-    key("aws.quotas", "TestState", Kind::Text(check_quota), "calls at once / calls more each second"),
-    key(
-        "aws.quotas",
-        "UpdateStateMachine",
-        Kind::Text(check_quota),
-        "calls at once / calls more each second",
-    ),
+    endpoint_url("cloudformation"),
+    endpoint_url("dynamodb"),
+    endpoint_url("ec2"),
+    endpoint_url("ecs"),
+    endpoint_url("lambda"),
+    endpoint_url("logs"),
+    endpoint_url("s3"),
+    endpoint_url("sfn"),
+    endpoint_url("sts"),
+    quota("CreateStateMachine"),
+    quota("DeleteStateMachine"),
+    quota("DeleteStateMachineVersion"),
+    quota("DescribeExecution"),
+    quota("DescribeStateMachine"),
+    quota("GetExecutionHistory"),
+    quota("ListTagsForResource"),
+    quota("ListStateMachines"),
+    quota("StartExecution"),
+    quota("StopExecution"),
+    quota("TagResource"),
+    quota("TestState"),
+    quota("UpdateStateMachine"),
     key("plugins", "paths", Kind::Paths, "folders with plugins"),
     key("logs", "collect", Kind::Choice(&["failed", "all", "none"]), "on AWS: whose lines are copied"),
     key("validate", "allow", Kind::Texts(check_code), "codes of warnings that are not reported"),
@@ -122,6 +87,14 @@ pub(super) const KEYS: &[Key] = &[
 
 const fn key(section: &'static str, name: &'static str, kind: Kind, about: &'static str) -> Key {
     Key { section, name, kind, about }
+}
+
+const fn endpoint_url(service: &'static str) -> Key {
+    key("aws.endpoint_urls", service, Kind::Text(check_url), "another address for this service")
+}
+
+const fn quota(api: &'static str) -> Key {
+    key("aws.quotas", api, Kind::Text(check_quota), "calls at once / calls more each second")
 }
 
 impl Key {
@@ -236,6 +209,8 @@ fn check_retention(text: &str) -> Result<(), &'static str> {
 }
 
 fn check_code(text: &str) -> Result<(), &'static str> {
-    let is_known = crate::diagnostic::pages().iter().any(|page| page.code == text);
-    claim(is_known, "a code that `bunsui explain` lists, such as `bunsui::reference::not_evaluated`")
+    claim(
+        crate::diagnostic::page(text).is_some(),
+        "a code that `bunsui explain` lists, such as `bunsui::reference::not_evaluated`",
+    )
 }

@@ -10,7 +10,9 @@ mod history;
 mod interpreter;
 mod timestamp;
 
-pub use compile::{CompileError, INPUT_STATE, InputNeeds, Members, OUTPUT_STATE, StateMachine, compile};
+pub use compile::{
+    CompileError, INPUT_STATE, InputNeeds, Members, OUTPUT_STATE, StateMachine, compile, operations_with_keys,
+};
 pub use definition::{Definition, DefinitionError};
 pub use history::HistoryEvent;
 pub use interpreter::{

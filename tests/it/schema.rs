@@ -91,8 +91,7 @@ fn editors_and_validate_agree() {
 fn examples_and_settings_are_what_their_schemas_say() {
     let scratch = crate::scratch();
     for example in ["etl.toml", "failing.toml"] {
-        let text = std::fs::read_to_string(bunsui_test_support::repository().join("pipelines").join(example));
-        scratch.write(&format!("pipelines/{example}"), text.expect("it is there"));
+        scratch.copy_of_repository(&format!("pipelines/{example}"));
     }
     let told = scratch.run("schema --write").expect_code(0).stderr;
     assert_eq!(told.matches("written: ").count(), 2, "{told}");

@@ -1,7 +1,6 @@
 //! The one way to AWS: one configuration for all clients, and the account checked before anything is written.
 
-use super::clock::Clock;
-use super::clock::Offset;
+use super::clock::{Clock, Offset};
 use super::error::{AwsError, Call, classify};
 use super::limiter::Limiter;
 use crate::settings::AwsSettings;
@@ -31,7 +30,7 @@ pub struct Connection {
     config: SdkConfig,
     settings: AwsSettings,
     account: String,
-    clock: Clock,
+    clock: Option<Offset>,
     limiter: Limiter,
 }
 
@@ -57,8 +56,8 @@ impl Connection {
         let asked = sts.get_caller_identity().customize().interceptor(clock.clone()).send().await;
         let identity = asked.map_err(|error| match (classify(error, &call), clock.ahead()) {
             // AWS takes such a signature for one that was made long ago, or by a wrong secret.
-            (AwsError::NoCredentials { message, .. }, Some(ahead)) if ahead.abs() >= REFUSED => {
-                AwsError::WrongClock { offset: Offset(ahead), message }
+            (AwsError::NoCredentials { message, .. }, Some(offset)) if offset.0.abs() >= REFUSED => {
+                AwsError::WrongClock { offset, message }
             }
             (error, _) => error,
         })?;
@@ -69,12 +68,12 @@ impl Connection {
             return Err(AwsError::OtherAccount { found: account, wanted: wanted.clone() });
         }
         let limiter = Limiter::new(config.region().map_or("", Region::as_ref), &options.settings);
-        Ok(Self { config, settings: options.settings.clone(), account, clock, limiter })
+        Ok(Self { config, settings: options.settings.clone(), account, clock: clock.ahead(), limiter })
     }
 
-    /// How far this machine's clock is ahead of AWS's.
+    /// How far this machine's clock was ahead of AWS's when the connection was opened.
     pub fn clock(&self) -> Option<Offset> {
-        self.clock.ahead().map(Offset)
+        self.clock
     }
 
     /// The account, twelve digits.

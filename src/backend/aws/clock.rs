@@ -11,11 +11,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Hears the `Date` of the answers to a call.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Clock(Arc<Mutex<Option<SignedDuration>>>);
+pub(super) struct Clock(Arc<Mutex<Option<Offset>>>);
 
 impl Clock {
     /// How far this machine's clock is ahead of AWS's, as the last answer had it; none where none came.
-    pub(super) fn ahead(&self) -> Option<SignedDuration> {
+    pub(super) fn ahead(&self) -> Option<Offset> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -35,7 +35,7 @@ impl Intercept for Clock {
     ) -> Result<(), BoxError> {
         let date = context.response().headers().get("date");
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) =
-            date.and_then(|date| ahead(date, Timestamp::now()));
+            date.and_then(|date| ahead(date, Timestamp::now())).map(Offset);
         Ok(())
     }
 }

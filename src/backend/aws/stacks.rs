@@ -82,13 +82,18 @@ pub struct StackState {
 }
 
 impl StackState {
+    /// The status as people read it: `create complete`.
+    pub fn words(&self) -> String {
+        self.status.to_lowercase().replace('_', " ")
+    }
+
     /// Nothing was made by it: it can only be deleted.
     fn never_was(&self) -> bool {
         matches!(self.status.as_str(), "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "REVIEW_IN_PROGRESS")
     }
 }
 
-/// Stacks of one account, region and prefix.
+/// Stacks of one account and region.
 #[derive(Debug, Clone)]
 pub struct Stacks {
     client: aws_sdk_cloudformation::Client,
@@ -216,13 +221,7 @@ impl Stacks {
                 Some(ChangeSetStatus::Failed)
                     if reason.contains("didn't contain changes") || reason.contains("No updates") =>
                 {
-                    let _ = self
-                        .client
-                        .delete_change_set()
-                        .stack_name(stack)
-                        .change_set_name(change_set)
-                        .send()
-                        .await;
+                    let _ = self.delete_change_set(stack, change_set).await;
                     return Ok(Vec::new());
                 }
                 Some(ChangeSetStatus::Failed) => return Err(failed(stack, reason)),
@@ -237,18 +236,18 @@ impl Stacks {
     /// Takes back what was prepared.
     pub async fn discard(&self, prepared: Prepared) -> Result<(), AwsError> {
         let Prepared { stack, change_set, is_new, .. } = prepared;
-        let call = Call::new("cloudformation", "DeleteChangeSet", format!("stack `{stack}`"));
-        let deleted =
-            self.client.delete_change_set().stack_name(&stack).change_set_name(change_set).send().await;
-        deleted.map_err(|error| classify(error, &call))?;
+        self.delete_change_set(&stack, &change_set).await?;
         if is_new {
             // A stack that has nothing but a change set is left behind else.
-            let call = Call::new("cloudformation", "DeleteStack", format!("stack `{stack}`"));
-            let deleted = self.client.delete_stack().stack_name(&stack).send().await;
-            deleted.map_err(|error| classify(error, &call))?;
-            self.wait_until_gone(&stack).await?;
+            self.delete_stack(&stack).await?;
         }
         Ok(())
+    }
+
+    async fn delete_change_set(&self, stack: &str, change_set: &str) -> Result<(), AwsError> {
+        let call = Call::new("cloudformation", "DeleteChangeSet", format!("stack `{stack}`"));
+        let delete = self.client.delete_change_set().stack_name(stack).change_set_name(change_set);
+        delete.send().await.map(|_| ()).map_err(|error| classify(error, &call))
     }
 
     /// Carries out what was prepared, and waits for its end.
@@ -271,11 +270,16 @@ impl Stacks {
         if self.any_state(name).await?.is_none() {
             return Ok(false);
         }
+        self.delete_stack(name).await?;
+        Ok(true)
+    }
+
+    /// Deletes one that is there, and waits for its end.
+    async fn delete_stack(&self, name: &str) -> Result<(), AwsError> {
         let call = Call::new("cloudformation", "DeleteStack", format!("stack `{name}`"));
         let deleted = self.client.delete_stack().stack_name(name).send().await;
         deleted.map_err(|error| classify(error, &call))?;
-        self.wait_until_gone(name).await?;
-        Ok(true)
+        self.wait_until_gone(name).await
     }
 
     /// Waits for the end of a change that was begun.

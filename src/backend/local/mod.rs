@@ -23,6 +23,13 @@ use std::path::{Path, PathBuf};
 /// The bucket of `s3://local/KEY`: where local operations leave objects.
 pub const LOCAL_BUCKET: &str = "local";
 
+/// Makes a state folder, which is nobody's to commit.
+pub fn make_state_folder(state: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(state)?;
+    let ignore = state.join(".gitignore");
+    if ignore.exists() { Ok(()) } else { std::fs::write(ignore, "*\n") }
+}
+
 /// The folder of objects below a state folder.
 pub fn objects_folder(state: &Path) -> PathBuf {
     state.join("objects")

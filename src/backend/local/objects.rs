@@ -37,34 +37,32 @@ impl FileObjects {
     }
 }
 
+/// A file beside the place that it is for, to be put there in one step: whoever reads finds all of it or nothing.
+fn written_beside(path: &Path, bytes: &[u8]) -> std::io::Result<tempfile::NamedTempFile> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(bytes)?;
+    Ok(file)
+}
+
 #[async_trait]
 impl ObjectStore for FileObjects {
     async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<(), StoreError> {
         let path = self.path(key)?;
-        let folder = path.parent().unwrap_or(&self.root);
-        let put = || -> std::io::Result<()> {
-            std::fs::create_dir_all(folder)?;
-            // Written beside its place and put there in one step: whoever reads finds all of it or nothing.
-            let mut file = tempfile::NamedTempFile::new_in(folder)?;
-            file.write_all(&bytes)?;
-            file.persist(&path)?;
+        let put = || {
+            written_beside(&path, &bytes)?.persist(&path)?;
             Ok(())
         };
-        put().map_err(|error| self.error(&path, error))
+        put().map_err(|error: std::io::Error| self.error(&path, error))
     }
 
     async fn put_new(&self, key: &str, bytes: Vec<u8>) -> Result<bool, StoreError> {
         let path = self.path(key)?;
-        let folder = path.parent().unwrap_or(&self.root);
-        let put = || -> std::io::Result<bool> {
-            std::fs::create_dir_all(folder)?;
-            let mut file = tempfile::NamedTempFile::new_in(folder)?;
-            file.write_all(&bytes)?;
-            match file.persist_noclobber(&path) {
-                Ok(_) => Ok(true),
-                Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
-                Err(error) => Err(error.error),
-            }
+        let put = || match written_beside(&path, &bytes)?.persist_noclobber(&path) {
+            Ok(_) => Ok(true),
+            Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error.error),
         };
         put().map_err(|error| self.error(&path, error))
     }

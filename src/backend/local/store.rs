@@ -503,12 +503,7 @@ fn make_state_folder(state: &Path) -> Result<(), StoreError> {
         };
         unusable(state, &error.to_string(), help)
     };
-    std::fs::create_dir_all(state).map_err(fail)?;
-    let ignore = state.join(".gitignore");
-    if !ignore.exists() {
-        std::fs::write(ignore, "*\n").map_err(fail)?;
-    }
-    Ok(())
+    super::make_state_folder(state).map_err(fail)
 }
 
 fn unusable(path: &Path, message: &str, help: Option<&str>) -> StoreError {

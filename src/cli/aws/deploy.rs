@@ -4,7 +4,7 @@ use super::connect::{connect, failure};
 use super::{DeployMode, NotDeployed};
 use crate::backend::Stores;
 use crate::backend::aws::{
-    Change, Connection, Deployer, MachineSettings, Prepared, RoleState, S3Objects, policy_document,
+    Change, Connection, Deployer, MachineSettings, Prepared, Reason, RoleState, S3Objects, policy_document,
 };
 use crate::cli::load::check;
 use crate::cli::pipeline::by_need;
@@ -16,7 +16,7 @@ use crate::plan::Plan;
 use crate::plugin::Plugins;
 use crate::report::text::difference;
 use crate::session::DeploymentRecord;
-use crate::state_machine::{self, StateMachine};
+use crate::state_machine::{self, StateMachine, operations_with_keys};
 use std::collections::BTreeMap;
 
 /// The latest deployment, if it is of this very file and these definitions; else what `mode` says.
@@ -65,7 +65,7 @@ pub(in crate::cli) async fn deployed(
         connection.region(),
         difference.len()
     ));
-    let before = latest.as_ref().map(|latest| former_definitions(latest, plugins)).unwrap_or_default();
+    let before = former_definitions(latest.as_ref(), &difference, plugins);
     for ((job, change), machine) in difference.iter().zip(&plan.machines) {
         match change {
             Change::Same => {}
@@ -205,7 +205,7 @@ pub(in crate::cli) async fn compared(
         "" => RoleState::Usable,
         role => deployer.try_role(role).await,
     };
-    let before = latest.as_ref().map(|latest| former_definitions(latest, plugins)).unwrap_or_default();
+    let before = former_definitions(latest.as_ref(), &jobs, plugins);
     Ok(Deployed {
         is_same_text: latest.as_ref().is_some_and(|latest| latest.text == wanted.text),
         version: latest.map(|latest| latest.version),
@@ -221,34 +221,29 @@ pub(in crate::cli) async fn compared(
             .zip(&plan.machines)
             .map(|((job, change), machine)| {
                 let difference = definition_difference(&job, &before, machine, false);
-                let job_now = DeployedJob { difference, ..deployed_job(change) };
-                (job, job_now)
+                (job, deployed_job(change, difference))
             })
             .collect(),
     })
 }
 
-fn deployed_job(change: Change) -> DeployedJob {
+fn deployed_job(change: Change, difference: Option<String>) -> DeployedJob {
     let reason = match change {
         Change::Update(reason) => Some(reason.to_string()),
         Change::Create | Change::Same => None,
     };
-    DeployedJob { change: change.to_string(), reason, difference: None }
+    DeployedJob { change: change.to_string(), reason, difference }
 }
 
-/// A role that is set comes without a log group: whether it may write to one is not known.
-fn own_role(role: &str) -> MachineSettings {
-    MachineSettings { role: role.to_owned(), log_group: None }
-}
-
-/// What state machines have besides their definitions, as far as it is there.
+/// What state machines have besides their definitions, as far as it is there. A role that is set comes without a log group: whether it
+/// may write to one is not known.
 async fn settings(
     name: &str,
     deployer: &Deployer,
     connection: &Connection,
 ) -> Result<MachineSettings, Failure> {
     match connection.execution_role() {
-        Some(role) => Ok(own_role(role)),
+        Some(role) => Ok(MachineSettings { role: role.to_owned(), log_group: None }),
         None => Ok(deployer.role(name).await.map_err(failure)?.unwrap_or_default()),
     }
 }
@@ -275,8 +270,15 @@ async fn prepare_role(
     Ok(Some(prepared))
 }
 
-/// The definitions of a deployment, by job: what its file compiles to with the plugins of now. Empty where it is valid no more.
-fn former_definitions(latest: &DeploymentRecord, plugins: &Plugins) -> BTreeMap<String, String> {
+/// The definitions of a deployment, by job: what its file compiles to with the plugins of now. Empty where it is valid no more, or
+/// no definition is another now.
+fn former_definitions(
+    latest: Option<&DeploymentRecord>,
+    difference: &[(String, Change)],
+    plugins: &Plugins,
+) -> BTreeMap<String, String> {
+    let is_another = |(_, change): &(String, Change)| *change == Change::Update(Reason::Definition);
+    let Some(latest) = latest.filter(|_| difference.iter().any(is_another)) else { return BTreeMap::new() };
     let checked = check(&latest.file, latest.text.clone().into_bytes(), plugins);
     let Some(pipeline) = checked.pipeline else { return BTreeMap::new() };
     let Ok(machines) = state_machine::compile(&pipeline, plugins) else { return BTreeMap::new() };
@@ -306,13 +308,8 @@ fn statements(plan: &Plan, plugins: &Plugins, connection: &Connection) -> Result
         account: connection.account().to_owned(),
         bucket: connection.bucket().map_err(failure)?.to_owned(),
     };
-    let requests: Vec<PermissionsRequest> = plan
-        .pipeline
-        .jobs
-        .values()
-        .zip(&plan.machines)
-        .flat_map(|(job, machine)| job.operations.iter().zip(&machine.keys).map(move |one| (job, one)))
-        .map(|(job, (operation, keys))| PermissionsRequest {
+    let requests: Vec<PermissionsRequest> = operations_with_keys(&plan.pipeline, &plan.machines)
+        .map(|(job, operation, keys)| PermissionsRequest {
             kind: operation.kind.clone(),
             job: job.id.to_string(),
             operation: operation.name.to_string(),

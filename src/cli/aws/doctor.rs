@@ -23,10 +23,9 @@ fn clock(offset: Offset) -> Finding {
 async fn policies(connection: &Connection) -> Finding {
     let stack = format!("{}policies", connection.prefix());
     match Stacks::new(connection).state(&stack).await {
-        Ok(Some(state)) if state.outputs.contains_key("BoundaryArn") => Finding::well(
-            "policies",
-            format!("stack {stack}: {}", state.status.to_lowercase().replace('_', " ")),
-        ),
+        Ok(Some(state)) if state.outputs.contains_key("BoundaryArn") => {
+            Finding::well("policies", format!("stack {stack}: {}", state.words()))
+        }
         Ok(Some(state)) => {
             let help = "to make it anew: bunsui infra deploy";
             Finding::wrong("policies", format!("stack {stack} is {}", state.status), help)

@@ -1,8 +1,8 @@
 //! A parsed expression: the tree, and which names it uses.
 
+use crate::expression::guarded::{self, ParseFailure};
 use crate::expression::walk::nodes;
 use jsonata_core::ast::{AstNode, BinaryOp};
-use jsonata_core::parser::{self, ParserError};
 use jsonata_core::value::with_stack;
 use serde_json::Value as Json;
 use std::cell::RefCell;
@@ -90,7 +90,7 @@ impl Program {
         if let Some(program) = CACHE.with_borrow(|cache| cache.get(source).cloned()) {
             return Ok(program);
         }
-        let ast = parser::parse(source).map_err(|error| SyntaxFailure::from_engine(&error))?;
+        let ast = guarded::parse(source).map_err(SyntaxFailure::from_engine)?;
         let mut names = BTreeSet::new();
         let mut newer = None;
         for node in nodes(&ast) {
@@ -132,11 +132,20 @@ impl Program {
 }
 
 impl SyntaxFailure {
-    fn from_engine(error: &ParserError) -> Self {
+    fn from_engine(failure: ParseFailure) -> Self {
+        let error = match failure {
+            ParseFailure::Syntax(error) => error,
+            ParseFailure::Panic(panic) => return Self { code: None, message: panicked(&panic) },
+        };
         let message = error.to_string();
         let code = jsonata_core::evaluator::error_code_prefix(&message).map(str::to_owned);
         Self { code, message }
     }
+}
+
+/// What is said of an expression that the engine panicked on.
+pub(super) fn panicked(panic: &str) -> String {
+    format!("the JSONata engine failed at it: {panic}")
 }
 
 /// What creation of a state machine would say of an expression: it must parse, and must not refer to a context, for

@@ -170,20 +170,20 @@ fn timeouts(subject: &Subject<'_, '_>, sink: &mut Sink) {
         limit,
         span: value.span,
     });
+    let jobs = root.value("jobs");
     for job in &subject.jobs.drafts {
-        let table = root.value("jobs").and_then(|jobs| value(jobs, job.name));
-        let written = table.and_then(|table| value(table, "timeout"));
-        let of_job = job.timeout.zip(written).map(|(limit, value)| Limit {
-            what: format!("job `{}`", job.name),
-            limit,
-            span: value.span,
+        let of_job = job.timeout.and_then(|limit| {
+            let written = value(value(jobs?, job.name)?, "timeout")?;
+            Some(Limit { what: format!("job `{}`", job.name), limit, span: written.span })
         });
-        if let Some(of_job) = &of_job {
-            too_long(of_job, pipeline.as_ref(), sink);
+        if let (Some(of_job), Some(pipeline)) = (&of_job, &pipeline) {
+            too_long(of_job, pipeline, sink);
         }
         for operation in &job.operations {
             let own = value(operation.table, "timeout");
             let Some((limit, written)) = operation.timeout.zip(own.or(defaults)) else { continue };
+            let around = [of_job.as_ref(), pipeline.as_ref()].into_iter().flatten();
+            let Some(around) = around.min_by_key(|around| around.limit) else { continue };
             let name = operation.name_text.unwrap_or_default();
             let of_operation = match own {
                 Some(_) => format!("operation `{name}`"),
@@ -191,8 +191,7 @@ fn timeouts(subject: &Subject<'_, '_>, sink: &mut Sink) {
                 None => "each operation (`[defaults]`)".to_owned(),
             };
             let own = Limit { what: of_operation, limit, span: written.span };
-            let around = [of_job.as_ref(), pipeline.as_ref()].into_iter().flatten();
-            too_long(&own, around.min_by_key(|around| around.limit), sink);
+            too_long(&own, around, sink);
         }
     }
 }
@@ -204,8 +203,10 @@ struct Limit {
     span: Span,
 }
 
-fn too_long(own: &Limit, around: Option<&Limit>, sink: &mut Sink) {
-    let Some(around) = around.filter(|around| own.limit > around.limit) else { return };
+fn too_long(own: &Limit, around: &Limit, sink: &mut Sink) {
+    if own.limit <= around.limit {
+        return;
+    }
     let message = format!(
         "the timeout of {} is {}, and that of {} only {}",
         own.what,

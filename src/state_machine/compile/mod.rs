@@ -16,6 +16,7 @@ use crate::pipeline::{
 };
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json, json};
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The state that assigns what a job refers to from its execution's input.
@@ -42,6 +43,16 @@ impl StateMachine {
     pub fn text(&self) -> String {
         definition_text(&self.definition)
     }
+}
+
+/// Each operation with its job, and with its keys as [`StateMachine::keys`] has them; `machines` are those of the pipeline's jobs.
+pub fn operations_with_keys<'a>(
+    pipeline: &'a Pipeline,
+    machines: &'a [impl Borrow<StateMachine>],
+) -> impl Iterator<Item = (&'a Job, &'a Operation, &'a Json)> {
+    pipeline.jobs.values().zip(machines).flat_map(|(job, machine)| {
+        job.operations.iter().zip(&machine.borrow().keys).map(move |(operation, keys)| (job, operation, keys))
+    })
 }
 
 /// A pipeline could not be compiled.

@@ -178,27 +178,41 @@ fn variable(scratch: &Scratch, name: &str) -> String {
     found.expect("it is set").to_string_lossy().into_owned()
 }
 
+/// Runs a Python script with an account's `ask(service, path, body, **headers)` and `arguments`; gives what it prints.
+fn python(scratch: &Scratch, script: &str, arguments: &[&str]) -> String {
+    // The emulator looks for an account, a region and a service in a signature, and mostly at no more.
+    const ASK: &str = r#"
+import sys, urllib.request
+address, account, *arguments = sys.argv[1:]
+def ask(service, path, body, **headers):
+    region = "us-east-1" if service == "iam" else "ap-northeast-1"
+    scope = f"{account}/20261124/{region}/{service}/aws4_request"
+    headers = {key.replace("_", "-"): value for key, value in headers.items()}
+    headers["Authorization"] = f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"
+    request = urllib.request.Request(address + path, body.encode(), headers)
+    return urllib.request.urlopen(request).read().decode()
+"#;
+    let place = [variable(scratch, "BUNSUI_AWS__ENDPOINT_URL"), variable(scratch, "AWS_ACCESS_KEY_ID")];
+    let mut python = std::process::Command::new("python3");
+    let done = python.args(["-c", &format!("{ASK}{script}")]).args(place).args(arguments).output();
+    let done = done.expect("python3 is there");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).expect("text")
+}
+
 /// Makes a Lambda function of this Python text, whose handler is `handler`.
 fn make_function(scratch: &Scratch, name: &str, text: &str) {
     const SCRIPT: &str = r#"
-import base64, io, json, os, sys, urllib.request, zipfile
-name, text, address, account = sys.argv[1:]
+import base64, io, json, zipfile
+name, text = arguments
 archive = io.BytesIO()
 with zipfile.ZipFile(archive, "w") as file:
     file.writestr("index.py", text)
 body = {"FunctionName": name, "Runtime": "python3.11", "Handler": "index.handler", "Timeout": 20,
         "Role": f"arn:aws:iam::{account}:role/f", "Code": {"ZipFile": base64.b64encode(archive.getvalue()).decode()}}
-scope = f"{account}/20261124/ap-northeast-1/lambda/aws4_request"
-request = urllib.request.Request(f"{address}/2015-03-31/functions", json.dumps(body).encode(), {
-    "Content-Type": "application/json",
-    "Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"})
-urllib.request.urlopen(request).read()
+ask("lambda", "/2015-03-31/functions", json.dumps(body), Content_Type="application/json")
 "#;
-    let arguments = [variable(scratch, "BUNSUI_AWS__ENDPOINT_URL"), variable(scratch, "AWS_ACCESS_KEY_ID")];
-    let done =
-        std::process::Command::new("python3").args(["-c", SCRIPT, name, text]).args(arguments).output();
-    let done = done.expect("python3 is there");
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    python(scratch, SCRIPT, &[name, text]);
 }
 
 fn functions(jobs: &str) -> String {

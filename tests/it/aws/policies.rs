@@ -1,6 +1,6 @@
 //! The policies of infrastructure/iam have what bunsui calls, and nothing else.
 
-use super::{functions, job, make_function, scratch_at, sdk_config_at, variable};
+use super::{functions, job, make_function, python, scratch_at, sdk_config_at, variable};
 use bunsui_test_support::{Scratch, enforcing_ministack, own_account};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -56,33 +56,26 @@ const KEY: [&str; 7] = [
 /// Makes a user with these policies, and gives the key and its secret.
 fn make_user(scratch: &Scratch, name: &str, policies: &[&str]) -> (String, String) {
     const SCRIPT: &str = r#"
-import re, sys, urllib.parse, urllib.request
-address, account, name, *policies = sys.argv[1:]
-scope = f"{account}/20261124/us-east-1/iam/aws4_request"
-def ask(action, **keys):
+import re, urllib.parse
+name, *policies = arguments
+def ask_iam(action, **keys):
     form = urllib.parse.urlencode({"Action": action, "Version": "2010-05-08", "UserName": name, **keys})
-    headers = {"Content-Type": "application/x-www-form-urlencoded",
-               "Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"}
-    return urllib.request.urlopen(urllib.request.Request(address, form.encode(), headers)).read().decode()
+    return ask("iam", "", form, Content_Type="application/x-www-form-urlencoded")
 trust = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "lambda.amazonaws.com"}}]}'
 if name == "functions":
-    ask("CreateRole", RoleName="f", AssumeRolePolicyDocument=trust)
-ask("CreateUser")
+    ask_iam("CreateRole", RoleName="f", AssumeRolePolicyDocument=trust)
+ask_iam("CreateUser")
 for policy in policies:
-    ask("AttachUserPolicy", PolicyArn=policy)
+    ask_iam("AttachUserPolicy", PolicyArn=policy)
 # The emulator judges these two, and the deleting of a version, as of all resources; AWS judges them by their ARN.
 tags = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Resource": "*", "Action": ["states:TagResource", "states:ListTagsForResource", "states:DeleteStateMachineVersion"]}]}'
 if name == "deployer":
-    ask("PutUserPolicy", PolicyName="tags", PolicyDocument=tags)
-key = ask("CreateAccessKey")
+    ask_iam("PutUserPolicy", PolicyName="tags", PolicyDocument=tags)
+key = ask_iam("CreateAccessKey")
 print(re.search("<AccessKeyId>(.*?)<", key)[1], re.search("<SecretAccessKey>(.*?)<", key)[1])
 "#;
-    let place = [variable(scratch, "BUNSUI_AWS__ENDPOINT_URL"), variable(scratch, "AWS_ACCESS_KEY_ID")];
-    let mut python = std::process::Command::new("python3");
-    let made = python.args(["-c", SCRIPT]).args(place).arg(name).args(policies).output();
-    let made = made.expect("python3 is there");
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let text = String::from_utf8(made.stdout).unwrap();
+    let arguments: Vec<&str> = [name].into_iter().chain(policies.iter().copied()).collect();
+    let text = python(scratch, SCRIPT, &arguments);
     let (key, secret) = text.trim().split_once(' ').expect("two words");
     (key.to_owned(), secret.to_owned())
 }

@@ -1,27 +1,16 @@
 //! What plugins find of a pipeline's surroundings: each thing that is missing, at the key that names it.
 
-use super::{functions, job, make_function, scratch_on_aws, variable};
+use super::{functions, job, make_function, python, scratch_on_aws};
 use bunsui_test_support::Scratch;
 
-/// Makes what a pipeline of ECS tasks needs, by the emulator's own API: `service` is asked by `action`.
-async fn ask(scratch: &Scratch, service: &str, action: &str, body: serde_json::Value) {
+/// Makes what a pipeline of ECS tasks needs, by ECS's own API.
+fn ask_ecs(scratch: &Scratch, action: &str, body: serde_json::Value) {
     const SCRIPT: &str = r#"
-import sys, urllib.request
-address, account, target, service, body = sys.argv[1:]
-scope = f"{account}/20261124/ap-northeast-1/{service}/aws4_request"
-headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": target,
-           "Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"}
-urllib.request.urlopen(urllib.request.Request(address, body.encode(), headers)).read()
+target, body = arguments
+ask("ecs", "", body, Content_Type="application/x-amz-json-1.1", X_Amz_Target=target)
 "#;
     let target = format!("AmazonEC2ContainerServiceV20141113.{action}");
-    let place = [variable(scratch, "BUNSUI_AWS__ENDPOINT_URL"), variable(scratch, "AWS_ACCESS_KEY_ID")];
-    let asked = std::process::Command::new("python3")
-        .args(["-c", SCRIPT])
-        .args(place)
-        .args([&target, service, &body.to_string()])
-        .output()
-        .expect("python3 is there");
-    assert!(asked.status.success(), "{}", String::from_utf8_lossy(&asked.stderr));
+    python(scratch, SCRIPT, &[&target, &body.to_string()]);
 }
 
 const ECS: &str = "[jobs.b]\n[[jobs.b.operations]]\nname = \"run\"\ntype = \"ecs\"\ncluster = \"data\"\n\
@@ -49,12 +38,12 @@ async fn what_is_missing_is_found_at_its_key() {
     }
     // Some of it is made, and does not fit.
     make_function(&scratch, "a", "def handler(event, context):\n    return 1\n");
-    ask(&scratch, "ecs", "CreateCluster", serde_json::json!({"clusterName": "data"})).await;
+    ask_ecs(&scratch, "CreateCluster", serde_json::json!({"clusterName": "data"}));
     let container = serde_json::json!({"name": "other", "image": "x", "memory": 64});
     let definition = serde_json::json!({
         "family": "etl", "networkMode": "bridge", "containerDefinitions": [container],
     });
-    ask(&scratch, "ecs", "RegisterTaskDefinition", definition).await;
+    ask_ecs(&scratch, "RegisterTaskDefinition", definition);
     let found = scratch.run("plan t.toml --output json").expect_code(3).json();
     let messages: Vec<(u64, String)> = found["preflight"]
         .as_array()
@@ -80,10 +69,10 @@ async fn what_is_there_and_fits_is_not_worth_a_word() {
     let ecs = ECS.replace("network = { subnets = [\"subnet-0a\"] }\n", "");
     let text = functions(&job("a", "", "")) + &ecs;
     scratch.write("t.toml", &text);
-    ask(&scratch, "ecs", "CreateCluster", serde_json::json!({"clusterName": "data"})).await;
+    ask_ecs(&scratch, "CreateCluster", serde_json::json!({"clusterName": "data"}));
     let container = serde_json::json!({"name": "main", "image": "x", "memory": 64});
     let definition = serde_json::json!({"family": "etl", "containerDefinitions": [container]});
-    ask(&scratch, "ecs", "RegisterTaskDefinition", definition).await;
+    ask_ecs(&scratch, "RegisterTaskDefinition", definition);
     assert_eq!(scratch.run("plan t.toml").expect_code(0).stderr, "");
     // A function that outlives its operation is a warning, which keeps nobody from running.
     scratch.write("t.toml", text.replace("function = \"a\"", "function = \"a\"\ntimeout = \"5s\""));

@@ -80,10 +80,9 @@ async fn a_pipelines_role_allows_what_its_definitions_call_and_nothing_else() {
         operation("a", "t", &format!("{ecs}tags = {{ team = \"data\" }}\nresult = true")),
     ];
     scratch.write("own.toml", functions(&format!("[jobs.a]\n{}", own.concat())));
-    let examples = ["etl.toml", "failing.toml"];
+    let examples = ["pipelines/etl.toml", "pipelines/failing.toml"];
     for example in examples {
-        let text = std::fs::read_to_string(bunsui_test_support::repository().join("pipelines").join(example));
-        scratch.write(example, text.expect("it is there"));
+        scratch.copy_of_repository(example);
     }
     for file in ["own.toml", examples[0], examples[1]] {
         // What the pipeline needs is not there in this account; its plan is, all the same.

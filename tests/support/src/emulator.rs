@@ -102,14 +102,18 @@ pub fn moto() -> Option<&'static Emulator> {
 /// Where it is not there in CI.
 #[allow(clippy::print_stderr, reason = "what is skipped is said")]
 pub fn tool(name: &str) -> Option<PathBuf> {
-    let own = std::env::current_exe().ok()?;
-    let executable = format!("{name}/bin/{name}");
-    let found = own.ancestors().map(|folder| folder.join(&executable)).find(|path| path.is_file());
+    let found = installed(&format!("{name}/bin/{name}"));
     if found.is_none() {
         assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{name} is not installed");
         eprintln!("NOT CHECKED: {name} is not installed (`.ci/tool {name}` installs it)");
     }
     found
+}
+
+/// Where `.ci/tool` puts what it installs: beside the builds.
+fn installed(executable: &str) -> Option<PathBuf> {
+    let own = std::env::current_exe().ok()?;
+    own.ancestors().map(|folder| folder.join(executable)).find(|path| path.is_file())
 }
 
 /// Twelve digits: an account that no other test uses. Its access key is the same text.
@@ -120,16 +124,9 @@ pub fn own_account() -> String {
 }
 
 impl Program {
-    /// Where `.ci/run` installs it: beside the builds.
-    fn find(&self) -> Option<PathBuf> {
-        let own = std::env::current_exe().ok()?;
-        let target = own.ancestors().find(|folder| folder.join(self.executable).is_file())?;
-        Some(target.join(self.executable))
-    }
-
     #[allow(clippy::print_stderr, reason = "what is skipped is said")]
     fn start(&self, variables: &[(&str, &str)]) -> Option<Emulator> {
-        let Some(executable) = self.find() else {
+        let Some(executable) = installed(self.executable) else {
             let (variable, value) = self.needed;
             let is_needed = std::env::var_os(variable).is_some_and(|found| found == value);
             assert!(!is_needed, "{} is not installed", self.name);
