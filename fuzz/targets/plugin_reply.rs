@@ -1,7 +1,7 @@
 //! What plugins answer: findings of an operation, and the states that it becomes.
 //!
-//! A list is an answer to `check`, an object one to `states`. With the feature `frames` each input is also heard as a plugin
-//! host's output: as it is, and each line of it as a frame.
+//! A list is an answer to `check`, an object one to `states`. Each input is also heard as a plugin host's output:
+//! as it is, and each line of it as a frame.
 #![no_main]
 
 use bunsui::diagnostic::Severity;
@@ -67,7 +67,6 @@ impl From<FindingBody> for Finding {
 }
 
 fuzz_target!(|bytes: &[u8]| {
-    #[cfg(feature = "frames")]
     hear(bytes);
     let Ok(reply) = serde_json::from_slice::<Reply>(bytes) else { return };
     let mut catalogue = Catalogue::default();
@@ -84,7 +83,6 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-#[cfg(feature = "frames")]
 fn hear(bytes: &[u8]) {
     bunsui::plugin::heard(bytes);
     let mut frames = Vec::new();

@@ -152,15 +152,16 @@ fn rewrite(lines: &Lines<'_>, shown: &[usize], spans: &[Span]) -> (String, Vec<u
     for line in 0..=shown.last().copied().unwrap_or(0) {
         starts.push(text.len());
         if next.next_if(|shown| **shown == line).is_some() {
-            let range = lines.start(line)..lines.start(line) + lines.text(line).len();
+            let first = lines.start(line);
             let mut places: Vec<(usize, &mut usize)> = Vec::new();
             for (old, new) in spans.iter().zip(&mut moved) {
                 let Span { start, end } = new;
                 places.extend(
                     [(old.start, start), (old.end, end)]
                         .into_iter()
-                        .filter(|(at, _)| range.contains(at) || range.end == *at)
-                        .map(|(at, place)| (at - range.start, place)),
+                        .filter(|(at, _)| lines.line_of(*at) == line)
+                        // Within the line's end, of which nothing is shown: where the shown text ends.
+                        .map(|(at, place)| ((at - first).min(lines.text(line).len()), place)),
                 );
             }
             fit(lines.text(line), &mut text, places);

@@ -217,6 +217,16 @@ mod tests {
         assert!(error.message.contains("the JSONata engine failed at it"), "{error:?}");
     }
 
+    #[test]
+    fn a_function_without_its_dollar_is_none() {
+        // JSONata's own functions are thought of, those that Step Functions adds are not.
+        for (function, code) in
+            [("random()", "T1005"), ("sum([1])", "T1005"), ("uuid()", "T1006"), ("range(1, 2, 1)", "T1006")]
+        {
+            check_error(&format!("[{function}, 1]"), Some(code), "non-function");
+        }
+    }
+
     #[track_caller]
     fn check_value(expression: &str, expected: Json) {
         assert_eq!(evaluate_text(expression), Ok(expected), "{expression}");

@@ -1,7 +1,8 @@
 //! The JSONata engine panics on some expressions that nobody would write but anybody may: that is the expression's error, not the
 //! end of a runner. Its parser is called nowhere else.
 
-use jsonata_core::ast::AstNode;
+use super::walk::nodes;
+use jsonata_core::ast::{AstNode, BinaryOp};
 use jsonata_core::parser::{self, ParserError};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,9 +21,24 @@ pub(super) enum ParseFailure {
     Panic(String),
 }
 
-/// Parses a whole expression.
+/// How JSONata says that something else than a variable stands before `:=`.
+pub(super) const NO_VARIABLE: &str = "S0212: The left side of := must be a variable name (start with $)";
+
+/// Parses a whole expression. What the engine refuses only when it comes to it is refused too, where JSONata does so.
 pub(super) fn parse(source: &str) -> Result<AstNode, ParseFailure> {
-    guarded(|| parser::parse(source)).map_err(ParseFailure::Panic)?.map_err(ParseFailure::Syntax)
+    let ast =
+        guarded(|| parser::parse(source)).map_err(ParseFailure::Panic)?.map_err(ParseFailure::Syntax)?;
+    if assigns_to_no_variable(&ast) {
+        return Err(ParseFailure::Syntax(ParserError::InvalidSyntax(NO_VARIABLE.to_owned())));
+    }
+    Ok(ast)
+}
+
+fn assigns_to_no_variable(ast: &AstNode) -> bool {
+    nodes(ast).any(|node| match node {
+        AstNode::Binary { op: BinaryOp::ColonEqual, lhs, .. } => !matches!(**lhs, AstNode::Variable(_)),
+        _ => false,
+    })
 }
 
 /// What the work gives, or what it panicked with. Nothing is printed of such a panic.

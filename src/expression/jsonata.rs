@@ -6,7 +6,7 @@
 
 mod names;
 
-use super::guarded::{self, ParseFailure};
+use super::guarded::{self, NO_VARIABLE, ParseFailure};
 use super::scan::{Token, TokenKind, Tokens, Unclosed, scan};
 use super::walk::nodes;
 use super::{Jsonata, Reference, Root, Segment};
@@ -138,7 +138,9 @@ impl<'a> Expression<'a> {
                 .maybe_help(help);
         }
         let place = self.locate(error);
-        let message = format!("this JSONata does not parse: {}", self.reason(error, place.as_ref()));
+        // What is quoted may go over lines.
+        let reason = self.reason(error, place.as_ref()).replace(['\n', '\r'], " ");
+        let message = format!("this JSONata does not parse: {reason}");
         let label = if place.is_some() { "here" } else { "in this expression" };
         let diagnostic = Diagnostic::error(code, message)
             .label(self.span(place.unwrap_or(0..self.source.len())), label)
@@ -152,6 +154,9 @@ impl<'a> Expression<'a> {
     /// The token at which the parser fails: the last of the shortest beginning that fails in the same way.
     fn locate(&self, error: &ParserError) -> Option<Range<usize>> {
         let tokens = self.tokens();
+        if has_no_variable(error) {
+            return self.assignment_to_no_variable();
+        }
         if ends_early(error) {
             return tokens.last().map(|token| token.range.clone());
         }
@@ -167,9 +172,20 @@ impl<'a> Expression<'a> {
         tokens.get(at).filter(|token| fails(token)).map(|token| token.range.clone())
     }
 
+    /// The first `:=` with something else than a variable before it; none where the variable there belongs to something longer.
+    fn assignment_to_no_variable(&self) -> Option<Range<usize>> {
+        let tokens = self.tokens();
+        let at = (0..tokens.len()).find(|at| {
+            let is_variable = *at > 0 && matches!(tokens[at - 1].kind, TokenKind::Variable(_));
+            tokens[*at].is_symbol(":=") && !is_variable
+        })?;
+        Some(tokens[at].range.clone())
+    }
+
     fn reason(&self, error: &ParserError, place: Option<&Range<usize>>) -> String {
         let found = place.map(|range| format!("found `{}`", &self.source[range.clone()]));
         match (error, found) {
+            (error, _) if has_no_variable(error) => "only a variable can stand before `:=`".into(),
             (ParserError::UnexpectedEnd, _) => "it ends where a value was wanted".into(),
             (ParserError::UnexpectedToken(_), _) if ends_early(error) => {
                 "it ends where a value was wanted".into()
@@ -407,6 +423,10 @@ fn ends_early(error: &ParserError) -> bool {
         ParserError::Expected { found, .. } => found == "Eof",
         _ => false,
     }
+}
+
+fn has_no_variable(error: &ParserError) -> bool {
+    matches!(error, ParserError::InvalidSyntax(message) if message == NO_VARIABLE)
 }
 
 /// The parser's name of a token, as it is written.

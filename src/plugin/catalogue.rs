@@ -300,14 +300,14 @@ struct PermissionsBody<'a> {
 }
 
 #[derive(Deserialize)]
-struct StatementBody {
+pub(super) struct StatementBody {
     actions: Vec<String>,
     resources: Vec<String>,
     condition: Option<Json>,
 }
 
 #[derive(Deserialize)]
-struct ExplanationBody {
+pub(super) struct ExplanationBody {
     summary: String,
     detail: Option<String>,
     recoverable: Option<bool>,
@@ -340,7 +340,7 @@ impl From<FindingBody> for Finding {
 }
 
 #[derive(Deserialize)]
-struct FragmentBody {
+pub(super) struct FragmentBody {
     start_at: String,
     states: serde_json::Map<String, Json>,
 }

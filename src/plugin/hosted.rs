@@ -250,7 +250,7 @@ impl<'a> RunRequest<'a> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum RunBody {
+pub(super) enum RunBody {
     Output(Json),
     Failure { error: String, cause: String },
 }

@@ -11,6 +11,7 @@ mod client;
 mod elf;
 mod find;
 mod frame;
+mod heard;
 mod host;
 mod hosted;
 mod library;
@@ -21,6 +22,8 @@ mod processes;
 
 pub use catalogue::{Explanation, LocalRun, LogLine, Plugins, PluginsOptions, Runnable};
 pub use find::{Found, PassedOver, ProjectPlugins, search_folders};
+#[doc(hidden)]
+pub use heard::heard;
 pub use host::host_main;
 pub(crate) use library::file_sha256;
 pub use lock::{Disagreement, LOCK_FILE, Lock, LockError};

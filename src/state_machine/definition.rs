@@ -175,6 +175,8 @@ pub(super) struct Retrier {
 /// One entry of Catch.
 #[derive(Debug, Clone)]
 pub(super) struct Catcher {
+    /// In the list as written: entries that cannot be read are left out here.
+    pub(super) position: usize,
     pub(super) errors: Vec<String>,
     pub(super) next: String,
     pub(super) assign: Option<Json>,

@@ -45,6 +45,12 @@ fn bytes_that_are_no_text() {
 }
 
 #[test]
+fn a_finding_at_the_end_of_a_line_of_two_characters() {
+    // Found by fuzzing: the label stands between the carriage return and the line feed.
+    check(b"\x01\0\0\"\"\"\r\n\0", "bunsui::syntax::unclosed_string");
+}
+
+#[test]
 fn deep_nesting() {
     for open in ["[", "{a=", "[{a.b.c=", "{a={b=["] {
         check(format!("x = {}", open.repeat(200)), "bunsui::syntax::too_deep");

@@ -95,7 +95,8 @@ impl Program {
         let mut newer = None;
         for node in nodes(&ast) {
             match node {
-                AstNode::Variable(name) | AstNode::Function { name, .. } => {
+                // A call without `$` is of no function; the engine would find the registered ones by it.
+                AstNode::Variable(name) | AstNode::Function { name, is_builtin: true, .. } => {
                     names.insert(name.clone());
                 }
                 AstNode::Binary { op: BinaryOp::Coalesce, .. } => newer = newer.or(Some("??")),
@@ -173,6 +174,7 @@ fn context_reference(node: &AstNode) -> Option<String> {
         AstNode::Path { steps } => steps.first().and_then(|step| context_reference(&step.node)),
         AstNode::Binary { lhs, rhs, .. } => context_reference(lhs).or_else(|| context_reference(rhs)),
         AstNode::Unary { operand, .. } => context_reference(operand),
+        AstNode::Function { name, is_builtin: false, .. } => Some(format!("{name}()")),
         AstNode::Function { args, .. }
         | AstNode::Array(args)
         | AstNode::ArrayGroup(args)

@@ -79,6 +79,14 @@ fn syntax_errors_are_underlined_where_they_are() {
     refused("(1 + 2", &["this JSONata does not parse: it ends where `)` was wanted @ 2"]);
     refused("1 2 3", &["this JSONata does not parse: found `2` where an operator or the end was wanted @ 2"]);
     refused("$sum([1, 2)", &["this JSONata does not parse: found `)` where `]` was wanted @ )"]);
+    refused(
+        "1 + 'a\nb' 'c\nd'",
+        &["this JSONata does not parse: found `'c d'` where an operator or the end was wanted @ 'c\nd'"],
+    );
+    let assigned = "this JSONata does not parse: only a variable can stand before `:=`";
+    refused("$states.i := 1", &[&format!("{assigned} @ :=")]);
+    refused("($a := 1; b := 2)", &[&format!("{assigned} @ :=")]);
+    refused("$params.$b := 2", &[&format!("{assigned} @ $params.$b := 2")]);
     refused("1 + ) + 2", &["this JSONata does not parse: found `)` where a value was wanted @ )"]);
     refused("a & \"b", &["a string in this JSONata is not closed @ \"b"]);
     refused("a & `b", &["a name in backticks in this JSONata is not closed @ `b"]);

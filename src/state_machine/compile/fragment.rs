@@ -114,14 +114,17 @@ impl Scope<'_> {
         if object.get("Type").and_then(Json::as_str) == Some("Task") {
             self.task(object);
         }
-        for key in ["ItemProcessor", "Branches"] {
-            match object.get_mut(key) {
-                Some(Json::Array(branches)) => {
-                    branches.iter_mut().try_for_each(|branch| self.complete_machine(branch))?;
-                }
-                Some(machine) => self.complete_machine(machine)?,
-                None => {}
+        match object.get_mut("ItemProcessor") {
+            Some(machine @ Json::Object(_)) => self.complete_machine(machine)?,
+            Some(_) => return Err(format!("`ItemProcessor` of state `{own_name}` is no object")),
+            None => {}
+        }
+        match object.get_mut("Branches") {
+            Some(Json::Array(branches)) => {
+                branches.iter_mut().try_for_each(|branch| self.complete_machine(branch))?;
             }
+            Some(_) => return Err(format!("`Branches` of state `{own_name}` is no list")),
+            None => {}
         }
         Ok(())
     }

@@ -24,7 +24,7 @@ impl Types {
             has_run_local: true,
             judge: Default::default(),
         };
-        Self(["echo", "two", "broken", "whole"].map(kind).into())
+        Self(["echo", "two", "broken", "whole", "shapeless"].map(kind).into())
     }
 }
 
@@ -55,6 +55,7 @@ impl OperationCatalogue for Types {
             "whole" => json!({"do": {
                 "Type": "Task", "Resource": "arn:aws:states:::test:do", "Arguments": "{% $states.context.Execution.Input %}", "End": true
             }}),
+            "shapeless" => json!({"do": {"Branches": {"States": {"": {}}}}}),
             _ => json!({"do": {"Type": "Task", "Resource": "arn:aws:states:::test:do", "Next": "nowhere"}}),
         };
         let fragment = |request| Fragment {
@@ -269,6 +270,16 @@ fn states_that_cannot_be_used_are_the_plugins_fault() {
     let error = compile(&broken, &Types::new()).unwrap_err();
     let expected = "the states that operation type `broken` gave for `a.x` cannot be used: \
                     state `do` goes on to \"nowhere\", which is not there";
+    assert_eq!(error.to_string(), expected);
+}
+
+#[test]
+fn states_of_a_wrong_shape_are_the_plugins_fault() {
+    // Found by fuzzing: the object was walked for states to complete, but not for their names.
+    let broken = pipeline("[jobs.a]\n[[jobs.a.operations]]\nname = \"x\"\ntype = \"shapeless\"\n");
+    let error = compile(&broken, &Types::new()).unwrap_err();
+    let expected = "the states that operation type `shapeless` gave for `a.x` cannot be used: \
+                    `Branches` of state `do` is no list";
     assert_eq!(error.to_string(), expected);
 }
 

@@ -132,7 +132,7 @@ fn targets(state: &State) -> Vec<(String, &str)> {
             rules.iter().enumerate().map(|(i, rule)| (format!("Choices/{i}/Next"), rule.next.as_str())),
         );
     }
-    let catch = state.recovery.catch.iter().enumerate();
-    targets.extend(catch.map(|(i, catcher)| (format!("Catch/{i}/Next"), catcher.next.as_str())));
+    let catch = state.recovery.catch.iter();
+    targets.extend(catch.map(|catcher| (format!("Catch/{}/Next", catcher.position), catcher.next.as_str())));
     targets
 }

@@ -18,7 +18,7 @@ fn entries<T>(
     state: &Fields<'_>,
     key: &str,
     problems: &mut Problems,
-    read: fn(&Fields<'_>, Vec<String>, &mut Problems) -> Option<T>,
+    read: fn(&Fields<'_>, usize, Vec<String>, &mut Problems) -> Option<T>,
 ) -> Vec<T> {
     let items = state.array(key, problems).unwrap_or_default();
     let mut entries = Vec::new();
@@ -32,7 +32,7 @@ fn entries<T>(
                 format!("`{ALL}` must be in the last entry of {key}"),
             );
         }
-        entries.extend(read(&fields, errors, problems));
+        entries.extend(read(&fields, index, errors, problems));
     }
     entries
 }
@@ -53,7 +53,7 @@ fn errors(fields: &Fields<'_>, problems: &mut Problems) -> Vec<String> {
     names
 }
 
-fn retrier(fields: &Fields<'_>, errors: Vec<String>, problems: &mut Problems) -> Option<Retrier> {
+fn retrier(fields: &Fields<'_>, _: usize, errors: Vec<String>, problems: &mut Problems) -> Option<Retrier> {
     const LONGEST: u64 = 99_999_999;
     let known = [
         "Comment",
@@ -110,10 +110,15 @@ fn has_jitter(fields: &Fields<'_>, problems: &mut Problems) -> bool {
     }
 }
 
-fn catcher(fields: &Fields<'_>, errors: Vec<String>, problems: &mut Problems) -> Option<Catcher> {
+fn catcher(
+    fields: &Fields<'_>,
+    position: usize,
+    errors: Vec<String>,
+    problems: &mut Problems,
+) -> Option<Catcher> {
     fields.only(&["Comment", "ErrorEquals", "Next", "Assign", "Output"], "Catch", problems);
     let next = fields.required_string("Next", problems);
     let assign = check::assign(fields, Place::Catcher, problems);
     let output = fields.template("Output", Place::Catcher, problems);
-    Some(Catcher { errors, next: next?.to_owned(), assign, output })
+    Some(Catcher { position, errors, next: next?.to_owned(), assign, output })
 }

@@ -174,6 +174,11 @@ fn retry_and_catch() {
         ),
         &[("/Catch/0/ResultPath", "belongs to JSONPath")],
     );
+    // An entry that cannot be read keeps its place. Found by fuzzing.
+    check_state(
+        task("Catch", json!([{ "ErrorEquals": ["E"] }, { "ErrorEquals": ["E"], "Next": "X" }])),
+        &[("/Catch/0", "`Next` is missing"), ("/Catch/1/Next", "no state `X`")],
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::super::definition::{Kind, Machine, Rule, State, Wait};
 use super::evaluation::States;
 use super::event::{self, Details, text};
-use super::execution::{Counter, Execution};
+use super::execution::{Execution, History};
 use super::failure::{DATA_LIMIT_EXCEEDED, Failure, RUNTIME, Stop, aborted};
 use super::scope::Scope;
 use crate::state_machine::{PAYLOAD_LIMIT, timestamp};
@@ -19,7 +19,7 @@ pub(super) struct Branch<'a> {
     /// Fires when the branch must end.
     pub(super) halt: CancellationToken,
     pub(super) scope: Arc<Scope>,
-    pub(super) counter: Counter,
+    pub(super) history: Arc<History>,
     /// The event that the next one follows.
     pub(super) last: u64,
     /// `$states.context.Map.Item`
@@ -57,9 +57,9 @@ impl<'a> Branch<'a> {
         execution: &'a Execution<'a>,
         halt: CancellationToken,
         scope: Arc<Scope>,
-        counter: Counter,
+        history: Arc<History>,
     ) -> Self {
-        Self { execution, halt, scope, counter, last: 0, item: None, is_quiet: false }
+        Self { execution, halt, scope, history, last: 0, item: None, is_quiet: false }
     }
 
     /// Walks a machine to its end.
@@ -263,9 +263,9 @@ impl<'a> Branch<'a> {
             return previous;
         }
         if self.is_quiet {
-            return self.execution.count(&self.counter).unwrap_or(previous);
+            return self.history.count().unwrap_or(previous);
         }
-        self.execution.emit(&self.counter, previous, kind, state, details)
+        self.execution.emit(&self.history, previous, kind, state, details)
     }
 
     /// An error that the interpreter itself finds.

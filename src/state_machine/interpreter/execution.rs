@@ -26,12 +26,47 @@ pub(super) struct Execution<'a> {
     started_at: jiff::Timestamp,
     started: Instant,
     jitter: Mutex<StdRng>,
-    /// Fires when the history is full.
+}
+
+/// How full the history of an execution is: of the whole one, or of an item of a distributed Map.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    events: AtomicU64,
+    /// Fires when it holds as many events as there can be before the one that ends the execution.
     full: CancellationToken,
 }
 
-/// Counts events.
-pub(super) type Counter = Arc<AtomicU64>;
+impl History {
+    /// The id of one more event; `None` where the history is full.
+    pub(super) fn count(&self) -> Option<u64> {
+        let id = self.events.fetch_add(1, Ordering::Relaxed) + 1;
+        if id < HISTORY_LIMIT {
+            return Some(id);
+        }
+        self.events.store(HISTORY_LIMIT - 1, Ordering::Relaxed);
+        self.full.cancel();
+        None
+    }
+
+    /// The id of the event that ends the execution: for it there is always room.
+    fn count_last(&self) -> u64 {
+        self.events.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.full.is_cancelled()
+    }
+
+    /// Ends when it is full.
+    pub(super) async fn filled(&self) {
+        self.full.cancelled().await;
+    }
+}
+
+/// What Step Functions says of an execution whose history is full.
+pub(super) fn full_history() -> String {
+    format!("The execution reached the maximum number of history events ({HISTORY_LIMIT}).")
+}
 
 enum Ending {
     Finished(Finished),
@@ -56,32 +91,31 @@ impl<'a> Execution<'a> {
             started_at: seams.started_at.unwrap_or_else(jiff::Timestamp::now),
             started: Instant::now(),
             jitter: Mutex::new(StdRng::seed_from_u64(seams.seed.unwrap_or_else(rand::random))),
-            full: CancellationToken::new(),
         }
     }
 
     pub(super) async fn run(&self, definition: &Definition, stop: &CancellationToken) -> ExecutionOutcome {
-        let counter = Counter::default();
+        let history = Arc::new(History::default());
         let input = text(&self.input);
         let is_too_large = input.len() > PAYLOAD_LIMIT;
-        self.emit(&counter, 0, "ExecutionStarted", None, Details::new().payload("input", input));
+        self.emit(&history, 0, "ExecutionStarted", None, Details::new().payload("input", input));
         if is_too_large {
             let cause =
                 "The input of the execution has a size exceeding the maximum number of bytes service limit.";
-            return self.failed(&counter, 0, Some(DATA_LIMIT_EXCEEDED.into()), Some(cause.into()), None);
+            return self.failed(&history, 0, Some(DATA_LIMIT_EXCEEDED.into()), Some(cause.into()), None);
         }
-        let ending = self.run_to_ending(definition, stop, &counter).await;
-        self.conclude(ending, &counter)
+        let ending = self.run_to_ending(definition, stop, &history).await;
+        self.conclude(ending, &history)
     }
 
     async fn run_to_ending(
         &self,
         definition: &Definition,
         stop: &CancellationToken,
-        counter: &Counter,
+        history: &Arc<History>,
     ) -> Ending {
         let halt = CancellationToken::new();
-        let branch = Branch::new(self, halt.clone(), Arc::new(Scope::default()), Arc::clone(counter));
+        let branch = Branch::new(self, halt.clone(), Arc::new(Scope::default()), Arc::clone(history));
         let mut run = branch.run(&definition.machine, self.input.clone());
         let timeout = async {
             match definition.timeout {
@@ -93,7 +127,7 @@ impl<'a> Execution<'a> {
             biased;
             () = stop.cancelled() => Ending::Aborted,
             finished = &mut run => Ending::Finished(finished),
-            () = self.full.cancelled() => Ending::Full,
+            () = history.filled() => Ending::Full,
             () = timeout => Ending::TimedOut,
         };
         if !matches!(ending, Ending::Finished(_)) {
@@ -102,30 +136,28 @@ impl<'a> Execution<'a> {
             let _ = run.await;
         }
         // The last event may have filled the history in the same moment.
-        if self.full.is_cancelled() && !matches!(ending, Ending::Aborted) { Ending::Full } else { ending }
+        if history.is_full() && !matches!(ending, Ending::Aborted) { Ending::Full } else { ending }
     }
 
-    fn conclude(&self, ending: Ending, counter: &Counter) -> ExecutionOutcome {
+    fn conclude(&self, ending: Ending, history: &History) -> ExecutionOutcome {
         match ending {
             Ending::Finished(Finished { last, result: Ok(output) }) => {
                 let details = Details::new().payload("output", text(&output));
-                self.emit_last(counter, last, "ExecutionSucceeded", details);
+                self.emit_last(history, last, "ExecutionSucceeded", details);
                 ExecutionOutcome::Succeeded { output }
             }
             Ending::Finished(Finished { last, result: Err(Stop::Failed(failure)) }) => {
-                self.failed(counter, last, failure.error, failure.cause, Some(failure.state))
+                self.failed(history, last, failure.error, failure.cause, Some(failure.state))
             }
             Ending::Full => {
-                let cause =
-                    format!("The execution reached the maximum number of history events ({HISTORY_LIMIT}).");
-                self.failed(counter, HISTORY_LIMIT - 1, Some(RUNTIME.to_owned()), Some(cause), None)
+                self.failed(history, HISTORY_LIMIT - 1, Some(RUNTIME.to_owned()), Some(full_history()), None)
             }
             Ending::TimedOut => {
-                self.emit_last(counter, 0, "ExecutionTimedOut", Details::new().with("error", TIMEOUT));
+                self.emit_last(history, 0, "ExecutionTimedOut", Details::new().with("error", TIMEOUT));
                 ExecutionOutcome::TimedOut
             }
             Ending::Aborted | Ending::Finished(Finished { result: Err(Stop::Halted(_)), .. }) => {
-                self.emit_last(counter, 0, "ExecutionAborted", Details::new());
+                self.emit_last(history, 0, "ExecutionAborted", Details::new());
                 ExecutionOutcome::Aborted
             }
         }
@@ -133,45 +165,33 @@ impl<'a> Execution<'a> {
 
     fn failed(
         &self,
-        counter: &Counter,
+        history: &History,
         last: u64,
         error: Option<String>,
         cause: Option<String>,
         state: Option<String>,
     ) -> ExecutionOutcome {
         let details = Details::new().maybe("error", error.clone()).maybe("cause", cause.clone());
-        self.emit_last(counter, last, "ExecutionFailed", details);
+        self.emit_last(history, last, "ExecutionFailed", details);
         ExecutionOutcome::Failed { error, cause, state }
     }
 
     /// Tells the observer of an event and gives its id. A full history ends the execution.
     pub(super) fn emit(
         &self,
-        counter: &Counter,
+        history: &History,
         previous_id: u64,
         kind: &'static str,
         state: Option<&str>,
         details: Details,
     ) -> u64 {
-        let Some(id) = self.count(counter) else { return previous_id };
+        let Some(id) = history.count() else { return previous_id };
         self.send(id, previous_id, kind, state, details);
         id
     }
 
-    /// Counts an event; `None` where the history is full.
-    pub(super) fn count(&self, counter: &Counter) -> Option<u64> {
-        let id = counter.fetch_add(1, Ordering::Relaxed) + 1;
-        if id < HISTORY_LIMIT {
-            return Some(id);
-        }
-        counter.store(HISTORY_LIMIT - 1, Ordering::Relaxed);
-        self.full.cancel();
-        None
-    }
-
-    fn emit_last(&self, counter: &Counter, previous_id: u64, kind: &'static str, details: Details) {
-        let id = counter.fetch_add(1, Ordering::Relaxed) + 1;
-        self.send(id, previous_id, kind, None, details);
+    fn emit_last(&self, history: &History, previous_id: u64, kind: &'static str, details: Details) {
+        self.send(history.count_last(), previous_id, kind, None, details);
     }
 
     fn send(&self, id: u64, previous_id: u64, kind: &'static str, state: Option<&str>, details: Details) {

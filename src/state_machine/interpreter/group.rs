@@ -77,7 +77,7 @@ impl<'a> Branch<'a> {
             execution: self.execution,
             halt,
             scope: super::scope::Scope::inner(&self.scope),
-            counter: std::sync::Arc::clone(&self.counter),
+            history: std::sync::Arc::clone(&self.history),
             last: self.last,
             item: self.item.clone(),
             is_quiet: self.is_quiet,

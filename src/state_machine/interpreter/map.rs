@@ -1,11 +1,11 @@
 //! One try of a Map.
 
-use super::super::definition::Map;
+use super::super::definition::{Machine, Map};
 use super::branch::{Branch, Finished, Visit};
 use super::evaluation::States;
 use super::event::{Details, text};
-use super::execution::Counter;
-use super::failure::{Aborted, Failure, Stop, THRESHOLD};
+use super::execution::full_history;
+use super::failure::{Aborted, Failure, RUNTIME, Stop, THRESHOLD};
 use super::group::{self, GroupEnd, Verdict};
 use super::scope::Scope;
 use crate::state_machine::PAYLOAD_LIMIT;
@@ -127,6 +127,9 @@ impl<'a> Branch<'a> {
                 };
                 Box::pin(async move {
                     match own {
+                        Ok(own) if map.is_distributed => {
+                            (index, run_apart(branch, name, &map.processor, own).await)
+                        }
                         Ok(own) => (index, branch.run(&map.processor, own).await),
                         Err(failure) => (index, Finished { last: branch.last, result: Err(failure.into()) }),
                     }
@@ -174,7 +177,8 @@ impl<'a> Branch<'a> {
         branch.item = Some(item);
         if map.is_distributed {
             branch.scope = Arc::new(Scope::default());
-            branch.counter = Counter::default();
+            branch.halt = branch.halt.child_token();
+            branch.history = Arc::default();
             branch.is_quiet = true;
             branch.last = 0;
         }
@@ -217,6 +221,26 @@ impl<'a> Branch<'a> {
         self.last = at;
         failure
     }
+}
+
+/// Runs an item of a distributed Map. It is an execution of its own, with a history of its own: where that is full, the item
+/// failed, and nothing else.
+async fn run_apart(branch: Branch<'_>, map: &str, machine: &Machine, own: Json) -> Finished {
+    let (history, halt) = (Arc::clone(&branch.history), branch.halt.clone());
+    let mut run = branch.run(machine, own);
+    let finished = tokio::select! {
+        biased;
+        finished = &mut run => finished,
+        () = history.filled() => {
+            halt.cancel();
+            run.await
+        }
+    };
+    if !history.is_full() {
+        return finished;
+    }
+    let failure = Failure::new(Some(RUNTIME.to_owned()), Some(full_history()), map, finished.last);
+    Finished { last: finished.last, result: Err(failure.into()) }
 }
 
 fn iteration(name: &str, index: usize) -> Details {

@@ -411,6 +411,24 @@ fn a_machine_without_end_stops_at_25_000_events() {
 }
 
 #[test]
+fn an_item_of_a_distributed_map_fails_alone_when_its_history_is_full() {
+    // Found by fuzzing: the item's history was taken for that of the whole execution.
+    let map = json!({ "Type": "Map", "Items": [1, 2, 3], "End": true, "ToleratedFailureCount": 1, "ItemProcessor": {
+        "ProcessorConfig": { "Mode": "DISTRIBUTED", "ExecutionType": "STANDARD" }, "StartAt": "A", "States": {
+            "A": { "Type": "Choice", "Choices": [{ "Condition": "{% $states.input = 2 %}", "Next": "A2" }], "Default": "E" },
+            "A2": { "Type": "Pass", "Next": "A" },
+            "E": { "Type": "Pass", "Output": "done", "End": true },
+        } } });
+    let run = run(&machine(json!({ "M": map })), json!({}));
+    let failed = json!({ "Error": "States.Runtime",
+        "Cause": "The execution reached the maximum number of history events (25000)." });
+    assert_eq!(run.output(), &json!(["done", failed, "done"]));
+    let events =
+        ["MapStateStarted", "MapRunStarted", "MapRunSucceeded", "MapStateSucceeded", "MapStateExited"];
+    assert_eq!(run.kinds()[2..7], events);
+}
+
+#[test]
 fn an_oversized_input_is_refused() {
     let run = run(&machine(json!({ "P": { "Type": "Pass", "End": true } })), json!("x".repeat(262_143)));
     assert_eq!(run.failure().0, Some("States.DataLimitExceeded"));
