@@ -154,13 +154,14 @@ def commit(options, folder):
     yield "validate one file of 20 jobs", "time", spread(runs["one"], "ms", 1000), "15 ms"
     yield "validate 200 files of 20 jobs", "time", spread(runs["all"], "ms", 1000), "150 ms"
     for name in others:
-        yield "the same files", name, spread(runs[name], "ms", 1000), ""
-        ratio = [theirs / ours for theirs, ours in zip(runs[name], runs["all"])]
-        yield "the same files", name + ", as a ratio to bunsui", spread(ratio, "", 1, 1), ""
+        which, what = ("one", "the one file") if name == "asl-validator" else ("all", "the 200 files")
+        yield what, name, spread(runs[name], "ms", 1000), ""
+        ratio = [theirs / ours for theirs, ours in zip(runs[name], runs[which])]
+        yield what, name + ", as a ratio to bunsui", spread(ratio, "", 1, 1), ""
 
 
 def judges(options, folder, files, names):
-    """Other judges that are installed: check-jsonschema of the TOML files by bunsui's schema, asl-validator of their definitions."""
+    """Other judges that are installed: check-jsonschema of the TOML files by bunsui's schema, asl-validator of the definitions of one."""
     found = {}
     if options.check_jsonschema:
         schema = subprocess.run([options.bunsui, "schema"], stdout=subprocess.PIPE, check=True, cwd=folder).stdout
@@ -170,15 +171,12 @@ def judges(options, folder, files, names):
         found["check-jsonschema"] = command
     script = REPOSITORY / "tests/jsonata/validate-asl.mjs"
     if options.asl and (script.parent / "node_modules").is_dir():
-        definitions = {}
-        for name in names:
-            compiled = subprocess.run(
-                [options.bunsui, "compile", os.path.join(files, name + ".toml")],
-                stdout=subprocess.PIPE, check=True, cwd=folder,
-            )
-            for job, definition in json.loads(compiled.stdout).items():
-                definitions["{}.{}".format(name, job)] = definition
-        found["asl-validator"] = ["node", str(script), write(folder, "definitions.json", json.dumps(definitions))]
+        # Of one file: it takes over a tenth of a second for each definition.
+        compiled = subprocess.run(
+            [options.bunsui, "compile", os.path.join(files, names[0] + ".toml")],
+            stdout=subprocess.PIPE, check=True, cwd=folder,
+        )
+        found["asl-validator"] = ["node", str(script), write(folder, "definitions.json", compiled.stdout.decode())]
     return found
 
 
