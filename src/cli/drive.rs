@@ -13,7 +13,7 @@ use crate::plugin::{Found, Plugins};
 use crate::report::json::JsonLines;
 use crate::report::lines::EventLines;
 use crate::report::live::LiveView;
-use crate::runner::port::{Engine, StoreError};
+use crate::runner::port::{ApiUse, Engine, StoreError};
 use crate::runner::{
     Assignment, Entry, EventConsumer, Inbox, ProgressSender, Redaction, Request, Runner, RunnerError,
     SessionEnd,
@@ -24,7 +24,9 @@ use crate::session::{
 };
 use crate::settings::BackendKind;
 use jiff::Timestamp;
+use serde_json::json;
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -83,7 +85,7 @@ impl Drive<'_> {
                 lost.borrow_mut().get_or_insert(error);
             }
         };
-        let end = match output {
+        let (end, used) = match output {
             Output::Json => {
                 let mut json = JsonLines::new(stream);
                 self.run(&mut requests, &mut json).await
@@ -98,7 +100,12 @@ impl Drive<'_> {
             let keys = selected_keys(&plan);
             let jobs = job_records(&store, &record, keys.iter().map(String::as_str)).await?;
             match output {
-                Output::Json => stream(session_line(&record, &jobs)),
+                Output::Json => {
+                    if !used.is_empty() {
+                        stream(json!({"event": "service_calls", "calls": used}).to_string());
+                    }
+                    stream(session_line(&record, &jobs));
+                }
                 Output::Human => print_session(&record, &jobs, Some(&plan.pipeline), context),
             }
         }
@@ -119,12 +126,12 @@ impl Drive<'_> {
         self,
         requests: &mut UnboundedReceiver<Request>,
         consumer: &mut dyn EventConsumer,
-    ) -> Result<SessionEnd, Failure> {
+    ) -> Result<(SessionEnd, BTreeMap<&'static str, ApiUse>), Failure> {
         let redaction = Arc::new(Redaction::new(self.plan.parameters.secret_texts()));
         let inbox = Inbox::default();
         let (engine, bucket) = self.engine(&redaction, inbox.progress()).await?;
         let runner = Runner {
-            engine,
+            engine: engine.clone(),
             store: self.store.sessions,
             objects: self.store.objects,
             redaction,
@@ -142,7 +149,7 @@ impl Drive<'_> {
             reused: self.reused,
         };
         let consumers: &mut [&mut dyn EventConsumer] = &mut [consumer];
-        runner.run(assignment, requests, consumers).await.map_err(|error| match error {
+        let end = runner.run(assignment, requests, consumers).await.map_err(|error| match error {
             // Another was quicker.
             RunnerError::Store(StoreError::Held { .. }) => Failure::bad_input(error),
             error @ RunnerError::Store(StoreError::Fenced { .. } | StoreError::Gone { .. }) => {
@@ -153,7 +160,9 @@ impl Drive<'_> {
                 self.context.console.talk(hint);
                 Failure::surroundings(error)
             }
-        })
+        })?;
+        engine.finish().await;
+        Ok((end, engine.used()))
     }
 
     /// The backend's engine, and the bucket in which its executions may leave objects.

@@ -8,7 +8,9 @@ use crate::session::{
 use crate::state_machine::StateMachine;
 use async_trait::async_trait;
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::Value as Json;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Starts executions, waits for their ends, stops them.
@@ -30,6 +32,25 @@ pub trait Engine: Send + Sync {
 
     /// What becomes of executions when their runner dies.
     fn executions(&self) -> Executions;
+
+    /// The runner's work is done: keeps what is of use to later ones. That it could not be kept is no failure.
+    async fn finish(&self) {}
+
+    /// What was used of the service's quotas so far, by API; nothing where there are none.
+    fn used(&self) -> BTreeMap<&'static str, ApiUse> {
+        BTreeMap::new()
+    }
+}
+
+/// What was used of a quota on calls of an API.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct ApiUse {
+    /// Calls that were made; one that was tried again at once counts once.
+    pub calls: u64,
+    /// Times that the service said it was too much, where that was heard.
+    pub throttled: u64,
+    /// Milliseconds that calls waited for their turn, all together.
+    pub waited_ms: u64,
 }
 
 /// One execution to be started.
@@ -400,6 +421,11 @@ pub fn outputs_key(session: &SessionId) -> String {
 /// The key of a session's report.
 pub fn report_key(session: &SessionId) -> String {
     format!("reports/{}/{session}.html", session.day_path())
+}
+
+/// The key of what is known of how long a pipeline's jobs take.
+pub fn durations_key(pipeline: &str) -> String {
+    format!("durations/{pipeline}.json")
 }
 
 /// The prefix of a session's logs.

@@ -3,7 +3,7 @@
 use super::clock::{Clock, Offset};
 use super::error::{AwsError, Call, classify};
 use super::limiter::Limiter;
-use crate::settings::AwsSettings;
+use crate::settings::{AwsSettings, Quota};
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
@@ -99,6 +99,12 @@ impl Connection {
     /// The bucket of `[aws] bucket`.
     pub fn bucket(&self) -> Result<&str, AwsError> {
         self.settings.bucket.as_deref().ok_or(AwsError::NoBucket)
+    }
+
+    /// What running sessions may ask of Step Functions: `StartExecution 800, then 150 a second`, as is published or set.
+    pub fn quotas(&self) -> Vec<String> {
+        let line = |(api, Quota { size, refill })| format!("{api} {size}, then {refill} a second");
+        self.limiter.quotas().map(line).into()
     }
 
     pub(super) fn dynamodb(&self) -> aws_sdk_dynamodb::Client {

@@ -1,19 +1,24 @@
 //! Executions by Step Functions: started by the versions of state machines that are deployed, watched, stopped, explained.
 
 use super::client::Connection;
+use super::durations::Durations;
 use super::error::{AwsError, Call, classify};
+use super::history::{LastState, last_state};
 use super::limiter::Limiter;
+use super::watch::{Seen, Watch, Watcher, timestamp};
 use crate::backend::failure::failure;
 use crate::pipeline::Pipeline;
 use crate::plugin::Plugins;
 use crate::runner::Executions;
-use crate::runner::port::{Engine, EngineError, ExecutionEnd, StartExecution};
+use crate::runner::port::{ApiUse, Engine, EngineError, ExecutionEnd, ObjectStore, StartExecution};
 use crate::session::FailureRecord;
 use async_trait::async_trait;
+use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
 use aws_sdk_sfn::operation::start_execution::StartExecutionError;
-use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent};
+use aws_sdk_sfn::types::ExecutionStatus;
+use jiff::Timestamp;
 use serde_json::Value as Json;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -25,6 +30,8 @@ pub struct StepFunctions {
     plugins: Arc<Plugins>,
     /// ARN of each job's state machine version, by job.
     versions: Vec<String>,
+    watcher: Arc<Watcher>,
+    objects: Arc<dyn ObjectStore>,
     /// Those that were started or taken up, by name.
     executions: Mutex<HashMap<String, Started>>,
 }
@@ -33,34 +40,55 @@ pub struct StepFunctions {
 struct Started {
     arn: String,
     start: Arc<StartExecution>,
+    /// By AWS's clock.
+    started_at: Timestamp,
+    /// How old it was when it was taken up.
+    age: Duration,
+    /// How it had ended by then.
+    seen: Option<Seen>,
 }
-
-/// Between two looks at an execution: at first, at last, and how much longer each time.
-const FIRST_LOOK: Duration = Duration::from_millis(300);
-const LAST_LOOK: Duration = Duration::from_secs(15);
-const LONGER: f64 = 1.4;
 
 /// What passes is waited for so long when an execution is started, the first time so long.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LAST_PAUSE: Duration = Duration::from_secs(15);
 
 /// So often it is looked whether an execution is there that an earlier runner meant to start.
 const LOOKS: usize = 3;
 
-/// Events of a history that are read to find where an execution failed or runs.
-const PAGE: i32 = 100;
+/// What stops of its own are called in Step Functions.
+const CANCELLED: &str = "Bunsui.Cancelled";
 
 impl StepFunctions {
-    /// For a pipeline; `versions` are the ARNs of its deployed state machine versions, in the order of its jobs.
-    pub fn new(
+    /// For a pipeline; `versions` are the ARNs of its deployed state machine versions, in the order of its jobs. What earlier
+    /// sessions learned of durations is among `objects`.
+    pub async fn open(
         connection: &Connection,
         pipeline: Arc<Pipeline>,
         plugins: Arc<Plugins>,
         versions: Vec<String>,
+        objects: Arc<dyn ObjectStore>,
     ) -> Self {
+        Self::sped_up(connection, pipeline, plugins, versions, objects, 1.0).await
+    }
+
+    /// The same for benchmarks: executions take so much less time than their durations say.
+    #[doc(hidden)]
+    pub async fn sped_up(
+        connection: &Connection,
+        pipeline: Arc<Pipeline>,
+        plugins: Arc<Plugins>,
+        versions: Vec<String>,
+        objects: Arc<dyn ObjectStore>,
+        speed: f64,
+    ) -> Self {
+        let (client, limiter) = (connection.step_functions(), connection.limiter());
+        let durations = Durations::load(&*objects, pipeline.name.as_str()).await;
         Self {
-            client: connection.step_functions(),
-            limiter: connection.limiter(),
+            watcher: Watcher::new(client.clone(), limiter.clone(), durations, speed),
+            objects,
+            client,
+            limiter,
             pipeline,
             plugins,
             versions,
@@ -74,9 +102,22 @@ impl StepFunctions {
         executions.get(execution).cloned().ok_or_else(not_found)
     }
 
-    fn remember(&self, arn: String, start: StartExecution) {
+    fn remember(&self, started: Started) {
         let mut executions = self.executions.lock().unwrap_or_else(PoisonError::into_inner);
-        executions.insert(start.name.clone(), Started { arn, start: Arc::new(start) });
+        executions.insert(started.start.name.clone(), started);
+    }
+
+    /// One that was there already.
+    fn take_over(&self, arn: String, start: StartExecution, found: DescribeExecutionOutput) {
+        let started_at = timestamp(&found.start_date).unwrap_or_else(Timestamp::now);
+        let age = Timestamp::now().duration_since(started_at);
+        self.remember(Started {
+            arn,
+            start: Arc::new(start),
+            started_at,
+            age: Duration::try_from(age).unwrap_or_default(),
+            seen: Seen::of_description(found),
+        });
     }
 
     /// An execution of that name exists: it is this one's if it has the same input.
@@ -87,7 +128,7 @@ impl StepFunctions {
         let found = found.map_err(|error| classify(error, &call))?;
         let json = |text: &str| serde_json::from_str::<Json>(text).ok();
         if found.input().is_some_and(|theirs| json(theirs) == json(input)) {
-            self.remember(arn, start);
+            self.take_over(arn, start, found);
             return Ok(());
         }
         Err(EngineError::OtherInput { execution: start.name, job: start.job_key })
@@ -95,43 +136,88 @@ impl StepFunctions {
 
     async fn failed(&self, started: &Started, said: (Option<String>, Option<String>)) -> FailureRecord {
         // Where it failed is worth a look; that it failed is known without.
-        let state = self.last_state(&started.arn).await.unwrap_or_else(|error| {
-            tracing::warn!("the history of `{}` cannot be read: {error}", started.arn);
-            None
-        });
-        let states = &started.start.machine.states;
-        let operation = state.and_then(|state| states.get(&state).map(|(index, _)| *index));
+        let state = self.state_of(started).await;
+        let operation = state.as_ref().and_then(|state| operation_of(started, state));
         let mut record = failure(&self.pipeline, &self.plugins, &started.start, operation, said).await;
-        record.tries = u32::from(operation.is_some());
+        record.tries = state.map_or(0, |state| state.tries);
         record
     }
 
-    /// The state that was entered last: history is read backwards until one is found.
-    async fn last_state(&self, arn: &str) -> Result<Option<String>, AwsError> {
-        let call = Call::new("states", "GetExecutionHistory", format!("execution `{arn}`"));
-        let mut token = None;
-        loop {
-            self.limiter.take("GetExecutionHistory").await;
-            let page = self
-                .client
-                .get_execution_history()
-                .execution_arn(arn)
-                .reverse_order(true)
-                .include_execution_data(false)
-                .max_results(PAGE)
-                .set_next_token(token)
-                .send()
-                .await
-                .map_err(|error| classify(error, &call))?;
-            let entered = page.events().iter().find_map(|event: &HistoryEvent| {
-                event.state_entered_event_details().map(|details| details.name().to_owned())
-            });
-            token = page.next_token;
-            if entered.is_some() || token.is_none() {
-                return Ok(entered);
+    /// Where it failed or is; none where that cannot be found out.
+    async fn state_of(&self, started: &Started) -> Option<LastState> {
+        last_state(&self.client, &self.limiter, &started.arn).await.unwrap_or_else(|error| {
+            tracing::warn!("the history of `{}` cannot be read: {error}", started.arn);
+            None
+        })
+    }
+
+    /// Somebody else ended it.
+    fn stopped_by_others(seen: &Seen) -> FailureRecord {
+        let said = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        let summary = match (said(&seen.error), said(&seen.cause)) {
+            (None, None) => "its execution was stopped by somebody, who gave no reason".to_owned(),
+            (error, cause) => {
+                let reason: Vec<String> = error.into_iter().chain(cause).collect();
+                format!("its execution was stopped by somebody: {}", reason.join(": "))
+            }
+        };
+        FailureRecord {
+            error: Some("States.ExecutionAborted".to_owned()),
+            cause: seen.cause.clone(),
+            summary: Some(summary),
+            recoverable: Some(true),
+            help: Some("CloudTrail's event `StopExecution` says who did it".to_owned()),
+            ..FailureRecord::default()
+        }
+    }
+
+    /// What becomes of an execution that Step Functions does not know any more.
+    fn gone(started: &Started) -> FailureRecord {
+        FailureRecord {
+            error: Some("States.ExecutionDoesNotExist".to_owned()),
+            summary: Some(
+                "its execution is not there any more: its state machine was deleted while it ran".to_owned(),
+            ),
+            detail: Some(started.arn.clone()),
+            recoverable: Some(false),
+            help: Some(
+                "what it did until then is not known; `bunsui deploy` makes the state machine again, and \
+                 `bunsui session retry ID --with-current` runs the job anew"
+                    .to_owned(),
+            ),
+            ..FailureRecord::default()
+        }
+    }
+
+    async fn ended(&self, started: &Started, seen: Seen) -> ExecutionEnd {
+        let said = (seen.error.clone(), seen.cause.clone());
+        match seen.status {
+            ExecutionStatus::Succeeded => {
+                let output = seen.output.as_deref().unwrap_or("null");
+                let output = serde_json::from_str(output).unwrap_or_else(|error| {
+                    tracing::warn!("the output of `{}` is not JSON: {error}", started.arn);
+                    Json::Null
+                });
+                ExecutionEnd::Succeeded(output)
+            }
+            ExecutionStatus::TimedOut => {
+                let said = (Some("States.Timeout".to_owned()), said.1);
+                ExecutionEnd::TimedOut(self.failed(started, said).await)
+            }
+            ExecutionStatus::Aborted if said.0.as_deref() == Some(CANCELLED) => ExecutionEnd::Aborted,
+            ExecutionStatus::Aborted => ExecutionEnd::Failed(Self::stopped_by_others(&seen)),
+            _ => {
+                let is_timeout = said.0.as_deref() == Some("States.Timeout");
+                let failure = self.failed(started, said).await;
+                if is_timeout { ExecutionEnd::TimedOut(failure) } else { ExecutionEnd::Failed(failure) }
             }
         }
     }
+}
+
+/// The operation whose state it is, by index.
+fn operation_of(started: &Started, state: &LastState) -> Option<usize> {
+    started.start.machine.states.get(&state.name).map(|(index, _)| *index)
 }
 
 impl From<AwsError> for EngineError {
@@ -161,7 +247,13 @@ impl Engine for StepFunctions {
                 self.client.start_execution().state_machine_arn(version).name(&start.name).input(&input);
             let error = match send.send().await {
                 Ok(started) => {
-                    self.remember(started.execution_arn, start);
+                    self.remember(Started {
+                        started_at: timestamp(&started.start_date).unwrap_or_else(Timestamp::now),
+                        arn: started.execution_arn,
+                        start: Arc::new(start),
+                        age: Duration::ZERO,
+                        seen: None,
+                    });
                     return Ok(());
                 }
                 Err(error) => error,
@@ -188,7 +280,7 @@ impl Engine for StepFunctions {
                 error => return Err(error.into()),
             }
             tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LAST_LOOK);
+            pause = (pause * 2).min(LAST_PAUSE);
         }
     }
 
@@ -199,8 +291,8 @@ impl Engine for StepFunctions {
             self.limiter.take("DescribeExecution").await;
             let found = self.client.describe_execution().execution_arn(&arn).send().await;
             match found.map_err(|error| classify(error, &call)) {
-                Ok(_) => {
-                    self.remember(arn, start);
+                Ok(found) => {
+                    self.take_over(arn, start, found);
                     return Ok(true);
                 }
                 // What was started a moment ago may not be seen yet.
@@ -213,69 +305,50 @@ impl Engine for StepFunctions {
 
     async fn wait(&self, execution: &str) -> Result<ExecutionEnd, EngineError> {
         let started = self.started(execution)?;
-        let call = Call::new("states", "DescribeExecution", format!("execution `{}`", started.arn));
-        let mut pause = FIRST_LOOK;
-        let found = loop {
-            tokio::time::sleep(pause).await;
-            pause = pause.mul_f64(LONGER).min(LAST_LOOK);
-            self.limiter.take("DescribeExecution").await;
-            let found = self.client.describe_execution().execution_arn(&started.arn).send().await;
-            match found.map_err(|error| classify(error, &call)) {
-                Ok(found) if *found.status() == ExecutionStatus::Running => {}
-                Ok(found) => break found,
-                // Right after its start it may not be seen yet; and what passes is waited for.
-                Err(AwsError::NotFound { .. }) if pause < Duration::from_secs(5) => {}
-                Err(error) if error.passes() => tracing::warn!("{error}; it is looked at again"),
-                Err(error) => return Err(error.into()),
-            }
+        if let Some(seen) = started.seen.clone() {
+            return Ok(self.ended(&started, seen).await);
+        }
+        let job = &self.pipeline.jobs[started.start.job];
+        let kinds: Vec<&str> = job.operations.iter().map(|operation| operation.kind.as_str()).collect();
+        let watch = Watch {
+            arn: started.arn.clone(),
+            job: started.start.job_key.clone(),
+            kind: kinds.join(","),
+            started_at: started.started_at,
+            age: started.age,
+            timeout: job.timeout,
         };
-        let said = (found.error().map(str::to_owned), found.cause().map(str::to_owned));
-        let end = match found.status() {
-            ExecutionStatus::Succeeded => {
-                let output = found.output().unwrap_or("null");
-                let output = serde_json::from_str(output).unwrap_or_else(|error| {
-                    tracing::warn!("the output of `{}` is not JSON: {error}", started.arn);
-                    Json::Null
-                });
-                ExecutionEnd::Succeeded(output)
-            }
-            ExecutionStatus::TimedOut => {
-                let said = (Some("States.Timeout".to_owned()), said.1);
-                ExecutionEnd::TimedOut(self.failed(&started, said).await)
-            }
-            ExecutionStatus::Aborted => ExecutionEnd::Aborted,
-            _ => {
-                let is_timeout = said.0.as_deref() == Some("States.Timeout");
-                let failure = self.failed(&started, said).await;
-                if is_timeout { ExecutionEnd::TimedOut(failure) } else { ExecutionEnd::Failed(failure) }
-            }
-        };
-        Ok(end)
+        match self.watcher.end_of(watch).await {
+            Ok(seen) => Ok(self.ended(&started, seen).await),
+            Err(AwsError::NotFound { .. }) => Ok(ExecutionEnd::Failed(Self::gone(&started))),
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn stop(&self, execution: &str) -> Result<Vec<String>, EngineError> {
         let Ok(started) = self.started(execution) else { return Ok(Vec::new()) };
         // Before it is stopped: afterwards the last state is the same, but whether it ran is not known.
-        let state = self.last_state(&started.arn).await.unwrap_or_default();
+        let state = self.state_of(&started).await;
         let call = Call::new("states", "StopExecution", format!("execution `{}`", started.arn));
         self.limiter.take("StopExecution").await;
         let stopped = self
             .client
             .stop_execution()
             .execution_arn(&started.arn)
-            .error("Bunsui.Cancelled")
+            .error(CANCELLED)
             .cause("the session was stopped")
             .send()
             .await;
         stopped.map_err(|error| classify(error, &call))?;
+        self.watcher.expect_end(&started.arn);
         let job = &self.pipeline.jobs[started.start.job];
-        let operation = state.as_ref().and_then(|state| started.start.machine.states.get(state));
+        let operation = state.as_ref().and_then(|state| operation_of(&started, state));
         // Step Functions stops what it waits for to the end as best it can, and a Lambda invocation not at all.
         let states = &started.start.machine.definition["States"];
-        let resource = state.as_ref().and_then(|state| states[state.as_str()]["Resource"].as_str());
+        let resource = state.as_ref().and_then(|state| states[state.name.as_str()]["Resource"].as_str());
         let is_told = resource.is_some_and(|resource| resource.ends_with(".sync"));
         Ok(operation
-            .map(|(index, _)| &job.operations[*index])
+            .map(|index| &job.operations[index])
             .map(|operation| {
                 let what = format!("operation `{}` ({}) of job `{}`", operation.name, operation.kind, job.id);
                 if is_told {
@@ -290,6 +363,14 @@ impl Engine for StepFunctions {
 
     fn executions(&self) -> Executions {
         Executions::Survive
+    }
+
+    async fn finish(&self) {
+        self.watcher.durations().keep(&*self.objects, self.pipeline.name.as_str()).await;
+    }
+
+    fn used(&self) -> BTreeMap<&'static str, ApiUse> {
+        self.limiter.used()
     }
 }
 

@@ -20,7 +20,7 @@ impl Call {
     }
 
     /// `dynamodb:PutItem`, as a policy names it.
-    fn action(&self) -> String {
+    pub(super) fn action(&self) -> String {
         format!("{}:{}", self.service, self.operation)
     }
 }

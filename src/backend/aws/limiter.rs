@@ -1,7 +1,8 @@
 //! Token buckets, one for each API, at the quotas that Step Functions publishes: bunsui alone never throttles an account.
 
+use crate::runner::port::ApiUse;
 use crate::settings::{AwsSettings, Quota};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -45,7 +46,19 @@ struct Bucket {
     /// May be below zero: those who wait have taken theirs.
     tokens: f64,
     at: Instant,
+    /// What a call costs: more than one token while AWS throttles, for then others use the quota too.
+    price: f64,
+    used: ApiUse,
 }
+
+/// Of what is refilled, so much is used for what need not be asked: the rest is for whoever else uses the account.
+const SHARE: f64 = 0.8;
+/// And so much of a bucket is never used for it.
+const RESERVE: f64 = 0.05;
+/// The most that a call costs while AWS throttles.
+const HIGHEST_PRICE: f64 = 32.0;
+/// How the price falls with each call that is not throttled.
+const RECOVERY: f64 = 0.97;
 
 impl Limiter {
     pub(super) fn new(region: &str, settings: &AwsSettings) -> Self {
@@ -66,16 +79,84 @@ impl Limiter {
     }
 
     fn reserve(&self, api: &'static str, now: Instant) -> Duration {
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let bucket = buckets.entry(api).or_insert_with(|| {
-            let quota = self.quota(api);
-            Bucket { quota, tokens: quota.size, at: now }
+        self.with(api, now, |bucket| {
+            bucket.tokens -= bucket.price;
+            let wait = Duration::from_secs_f64((-bucket.tokens).max(0.0) / bucket.quota.refill);
+            bucket.count(wait);
+            wait
+        })
+    }
+
+    /// Takes a call of an API if there is one to spare: one that need not be made now.
+    pub(super) fn take_spare(&self, api: &'static str, now: Instant) -> bool {
+        self.with(api, now, |bucket| {
+            let cost = bucket.price / SHARE;
+            let is_there = bucket.tokens - cost >= bucket.quota.size * RESERVE;
+            if is_there {
+                bucket.tokens -= cost;
+                bucket.count(Duration::ZERO);
+            }
+            is_there
+        })
+    }
+
+    /// How full an API's bucket is, of what may be spared: from 0 to 1.
+    pub(super) fn fullness(&self, api: &'static str, now: Instant) -> f64 {
+        self.with(api, now, |bucket| {
+            let Quota { size, .. } = bucket.quota;
+            ((bucket.tokens - size * RESERVE) / (size * (1.0 - RESERVE))).clamp(0.0, 1.0)
+        })
+    }
+
+    /// Calls a second that may be spared of an API.
+    pub(super) fn spare_rate(&self, api: &'static str) -> f64 {
+        self.with(api, Instant::now(), |bucket| bucket.quota.refill * SHARE / bucket.price)
+    }
+
+    /// AWS said that it was too much, though the quota was kept: others use it, and this one slows down.
+    pub(super) fn throttled(&self, api: &'static str) {
+        self.with(api, Instant::now(), |bucket| {
+            bucket.tokens = bucket.tokens.min(0.0);
+            bucket.price = (bucket.price * 2.0).min(HIGHEST_PRICE);
+            bucket.used.throttled += 1;
         });
-        let Quota { size, refill } = bucket.quota;
-        bucket.tokens =
-            (bucket.tokens + now.duration_since(bucket.at).as_secs_f64() * refill).min(size) - 1.0;
-        bucket.at = now;
-        Duration::from_secs_f64((-bucket.tokens).max(0.0) / refill)
+    }
+
+    /// The quotas of those APIs that running sessions call, in the order of a job's life.
+    pub(super) fn quotas(&self) -> [(&'static str, Quota); 4] {
+        ["StartExecution", "DescribeExecution", "GetExecutionHistory", "StopExecution"]
+            .map(|api| (api, self.quota(api)))
+    }
+
+    /// What was used so far, by API.
+    pub(super) fn used(&self) -> BTreeMap<&'static str, ApiUse> {
+        let buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        buckets.iter().map(|(api, bucket)| (*api, bucket.used)).collect()
+    }
+
+    fn with<T>(&self, api: &'static str, now: Instant, work: impl FnOnce(&mut Bucket) -> T) -> T {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let bucket = buckets.entry(api).or_insert_with(|| Bucket::full(self.quota(api), now));
+        bucket.refill(now);
+        work(bucket)
+    }
+}
+
+impl Bucket {
+    fn full(quota: Quota, now: Instant) -> Self {
+        Self { quota, tokens: quota.size, at: now, price: 1.0, used: ApiUse::default() }
+    }
+
+    fn refill(&mut self, now: Instant) {
+        let Quota { size, refill } = self.quota;
+        self.tokens = (self.tokens + now.duration_since(self.at).as_secs_f64() * refill).min(size);
+        self.at = now;
+    }
+
+    fn count(&mut self, wait: Duration) {
+        self.used.calls += 1;
+        self.used.waited_ms += u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        self.price = (self.price * RECOVERY).max(1.0);
     }
 }
 
@@ -96,6 +177,36 @@ mod tests {
         assert_eq!(later.as_millis(), 4100);
         // Other APIs have buckets of their own.
         assert!(limiter.reserve("StartExecution", now).is_zero());
+    }
+
+    #[test]
+    fn what_need_not_be_asked_leaves_something_for_others() {
+        let limiter = Limiter::new("ap-northeast-1", &AwsSettings::default());
+        let now = Instant::now();
+        let spared = (0..300).filter(|_| limiter.take_spare("DescribeExecution", now)).count();
+        assert_eq!(spared, 190, "a twentieth of 250 stays, and each costs 1.25");
+        assert!(limiter.fullness("DescribeExecution", now) < 0.01);
+        let later = now + Duration::from_secs(1);
+        let spared = (0..300).filter(|_| limiter.take_spare("DescribeExecution", later)).count();
+        assert_eq!(spared, 8, "of ten a second");
+        assert!(limiter.reserve("DescribeExecution", later).is_zero(), "who has to ask need not wait");
+        assert_eq!(limiter.used()["DescribeExecution"].calls, 199);
+    }
+
+    #[test]
+    fn who_is_throttled_slows_down_and_recovers() {
+        let limiter = Limiter::new("ap-northeast-1", &AwsSettings::default());
+        let now = Instant::now();
+        let rate = limiter.spare_rate("DescribeExecution");
+        limiter.throttled("DescribeExecution");
+        assert!(!limiter.take_spare("DescribeExecution", now));
+        assert_eq!(limiter.spare_rate("DescribeExecution"), rate / 2.0);
+        assert!(!limiter.reserve("DescribeExecution", now).is_zero());
+        for second in 1..200 {
+            limiter.take_spare("DescribeExecution", now + Duration::from_secs(second));
+        }
+        assert_eq!(limiter.spare_rate("DescribeExecution"), rate);
+        assert_eq!(limiter.used()["DescribeExecution"].throttled, 1);
     }
 
     #[test]

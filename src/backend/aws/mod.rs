@@ -7,19 +7,23 @@
 mod client;
 mod clock;
 mod deploy;
+mod durations;
 mod engine;
 mod error;
 mod health;
+mod history;
 mod limiter;
 mod machines;
 mod objects;
 mod role;
 mod stacks;
 mod store;
+mod watch;
 
 pub use client::{Connection, ConnectionOptions};
 pub use clock::Offset;
 pub use deploy::{Change, Deployer};
+pub use durations::Durations;
 pub use engine::StepFunctions;
 pub use error::AwsError;
 pub use health::Looked;

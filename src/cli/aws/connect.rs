@@ -57,7 +57,8 @@ pub(in crate::cli) async fn engine(
     };
     let versions = pipeline.jobs.keys().map(version).collect::<Result<Vec<_>, _>>()?;
     let bucket = connection.bucket().map_err(failure)?.to_owned();
-    let engine = StepFunctions::new(connection, pipeline.clone(), plugins.clone(), versions);
+    let objects = Arc::new(S3Objects::new(connection).map_err(failure)?);
+    let engine = StepFunctions::open(connection, pipeline.clone(), plugins.clone(), versions, objects).await;
     Ok((Arc::new(engine), bucket))
 }
 

@@ -15,6 +15,7 @@ use crate::pipeline::{AccountPlace, PermissionsRequest, Statement};
 use crate::plan::Plan;
 use crate::plugin::Plugins;
 use crate::report::text::difference;
+use crate::runner::port::{deployment_key, durations_key};
 use crate::session::DeploymentRecord;
 use crate::state_machine::{self, StateMachine, operations_with_keys};
 use std::collections::BTreeMap;
@@ -171,9 +172,10 @@ pub(in crate::cli) async fn delete_pipeline(
     }
     for deployment in deployments {
         deployer.unregister(name, &deployment.version).await.map_err(failure)?;
-        let key = crate::runner::port::deployment_key(name, &deployment.version);
+        let key = deployment_key(name, &deployment.version);
         stores.objects.delete(&key).await.map_err(Failure::surroundings)?;
     }
+    stores.objects.delete(&durations_key(name)).await.map_err(Failure::surroundings)?;
     context.console.talk(format!("pipeline {name} is deleted; its sessions can still be looked at"));
     Ok(())
 }

@@ -50,6 +50,7 @@ pub(in crate::cli) async fn findings(context: &Context) -> Vec<Finding> {
     let whose = format!("of account {}, in {}", connection.account(), connection.region());
     let mut findings = vec![Finding::well("credentials", whose)];
     findings.extend(connection.clock().map(clock));
+    findings.push(Finding::well("calls of Step Functions, at most", connection.quotas().join("; ")));
     if let Some(role) = connection.execution_role() {
         let what = "execution role";
         findings.push(match Deployer::new(connection).try_role(role).await {

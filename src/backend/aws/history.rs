@@ -1,0 +1,160 @@
+//! What a history says of where an execution failed, or stands.
+//!
+//! Takes: events of a history, the last ones first. Gives: the state, its tries, what its submission returned.
+//! Each event names the one that it follows (Step Functions API reference, HistoryEvent): from the last one that chain leads through
+//! the failed task to where its state was entered, past whatever ran beside it.
+//! Deliberately does not: explain errors, or read more of a history than the chain needs.
+
+use super::error::{AwsError, Call, classify};
+use super::limiter::Limiter;
+use aws_sdk_sfn::types::{HistoryEvent, HistoryEventType};
+use serde_json::Value as Json;
+use std::collections::HashMap;
+
+/// Events of a page. Each may hold an input or an output of 262,144 bytes.
+const PAGE: i32 = 25;
+/// So many pages are read at most; a state that waited through more events than that is not found.
+const PAGES: usize = 8;
+
+/// The state in which an execution failed or is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct LastState {
+    /// Its name.
+    pub(super) name: String,
+    /// How often its task was scheduled.
+    pub(super) tries: u32,
+    /// What the submission of its task returned, where it waits for more than that.
+    pub(super) submitted: Option<Json>,
+    /// When it was entered and when its last event was, in milliseconds since 1970.
+    pub(super) span: (i64, i64),
+}
+
+/// Reads a history backwards to the state in which the execution failed, or is.
+pub(super) async fn last_state(
+    client: &aws_sdk_sfn::Client,
+    limiter: &Limiter,
+    arn: &str,
+) -> Result<Option<LastState>, AwsError> {
+    let call = Call::new("states", "GetExecutionHistory", format!("execution `{arn}`"));
+    let mut token = None;
+    let mut events = Vec::new();
+    for _ in 0..PAGES {
+        limiter.take("GetExecutionHistory").await;
+        let page = client
+            .get_execution_history()
+            .execution_arn(arn)
+            .reverse_order(true)
+            .max_results(PAGE)
+            .set_next_token(token)
+            .send()
+            .await
+            .map_err(|error| classify(error, &call))?;
+        token = page.next_token;
+        events.extend(page.events);
+        if let Some(found) = found_in(&events) {
+            return Ok(Some(found));
+        }
+        if token.is_none() {
+            break;
+        }
+    }
+    Ok(None)
+}
+
+/// The state that the chain from the last event leads to; none where its entry is not among the events.
+fn found_in(events: &[HistoryEvent]) -> Option<LastState> {
+    let by_id: HashMap<i64, &HistoryEvent> = events.iter().map(|event| (event.id(), event)).collect();
+    let last = events.first()?;
+    let mut found = LastState { span: (0, millis(last)), ..LastState::default() };
+    let mut event = last;
+    loop {
+        found.note(event);
+        if let Some(entered) = event.state_entered_event_details() {
+            entered.name().clone_into(&mut found.name);
+            found.span.0 = millis(event);
+            return Some(found);
+        }
+        event = match event.previous_event_id() {
+            // Not every stand-in for AWS names it: then the order has to do.
+            0 if event.id() > 1 => by_id.get(&(event.id() - 1))?,
+            previous => by_id.get(&previous)?,
+        };
+    }
+}
+
+impl LastState {
+    fn note(&mut self, event: &HistoryEvent) {
+        match event.r#type() {
+            HistoryEventType::TaskScheduled | HistoryEventType::LambdaFunctionScheduled => self.tries += 1,
+            HistoryEventType::TaskSubmitted if self.submitted.is_none() => {
+                let output = event.task_submitted_event_details().and_then(|details| details.output());
+                self.submitted = output.and_then(|text| serde_json::from_str(text).ok());
+            }
+            _ => {}
+        }
+    }
+}
+
+fn millis(event: &HistoryEvent) -> i64 {
+    event.timestamp().to_millis().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_sfn::primitives::DateTime;
+    use aws_sdk_sfn::types::{StateEnteredEventDetails, TaskSubmittedEventDetails};
+
+    /// `(id, the one before, type, a state's name or a submission's output)`, the last first.
+    fn events(written: &[(i64, i64, HistoryEventType, &str)]) -> Vec<HistoryEvent> {
+        let event = |(id, previous, kind, text): &(i64, i64, HistoryEventType, &str)| {
+            let entered = || StateEnteredEventDetails::builder().name(*text).build().unwrap();
+            let submitted = || {
+                let details =
+                    TaskSubmittedEventDetails::builder().resource_type("ecs").resource("runTask.sync");
+                details.output(*text).build().unwrap()
+            };
+            HistoryEvent::builder()
+                .id(*id)
+                .previous_event_id(*previous)
+                .r#type(kind.clone())
+                .timestamp(DateTime::from_millis(*id * 1000))
+                .set_state_entered_event_details((*kind == HistoryEventType::TaskStateEntered).then(entered))
+                .set_task_submitted_event_details((*kind == HistoryEventType::TaskSubmitted).then(submitted))
+                .build()
+                .unwrap()
+        };
+        written.iter().map(event).collect()
+    }
+
+    #[test]
+    fn the_chain_leads_past_what_ran_beside_it() {
+        let found = found_in(&events(&[
+            (11, 10, HistoryEventType::ExecutionFailed, ""),
+            (10, 7, HistoryEventType::TaskFailed, ""),
+            (9, 8, HistoryEventType::TaskScheduled, ""),
+            (8, 1, HistoryEventType::TaskStateEntered, "beside"),
+            (7, 6, HistoryEventType::TaskSubmitted, r#"{"Tasks": []}"#),
+            (6, 5, HistoryEventType::TaskScheduled, ""),
+            (5, 4, HistoryEventType::TaskFailed, ""),
+            (4, 3, HistoryEventType::TaskScheduled, ""),
+            (3, 2, HistoryEventType::TaskStateEntered, "load"),
+        ]));
+        let found = found.expect("its entry is there");
+        assert_eq!((found.name.as_str(), found.tries, found.span), ("load", 2, (3000, 11_000)));
+        assert_eq!(found.submitted, Some(serde_json::json!({ "Tasks": [] })));
+    }
+
+    #[test]
+    fn without_the_ids_before_the_order_has_to_do() {
+        let written = [
+            (5, 0, HistoryEventType::ExecutionFailed, ""),
+            (4, 0, HistoryEventType::TaskFailed, ""),
+            (3, 0, HistoryEventType::TaskScheduled, ""),
+            (2, 0, HistoryEventType::TaskStateEntered, "load"),
+            (1, 0, HistoryEventType::ExecutionStarted, ""),
+        ];
+        assert_eq!(found_in(&events(&written)).map(|found| found.name).as_deref(), Some("load"));
+        assert_eq!(found_in(&events(&written[..3])), None, "more of it has to be read");
+    }
+}

@@ -1,0 +1,377 @@
+//! Watches executions with as few calls as there can be: each is looked at when it is likely to have ended, and more often while
+//! the account's quotas have room.
+//!
+//! Takes: executions that run, and what is known of how long such ones take. Gives: how each ended.
+//! Two APIs tell of an end, with a quota each: DescribeExecution, and the last event that GetExecutionHistory gives.
+//! Deliberately does not: start, stop or explain anything, or fail for what passes by itself.
+
+use super::durations::{Durations, Model};
+use super::error::{AwsError, Call, classify};
+use super::limiter::Limiter;
+use aws_sdk_sfn::config::retry::RetryConfig;
+use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent, HistoryEventType};
+use jiff::Timestamp;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
+
+/// Between two choices of what to look at.
+const TICK: Duration = Duration::from_millis(100);
+/// Between two looks at one execution, at least, in seconds.
+const SHORTEST_SILENCE: f64 = 0.3;
+/// How likely an end must be for a look: with full buckets, and with empty ones.
+const LIKELY: (f64, f64) = (0.35, 0.9);
+/// The longest that nobody looks, as seconds and as a share of the execution's age, while there is room: where its duration can be
+/// guessed, and where it cannot.
+const SILENCE_KNOWN: (f64, f64) = (4.0, 0.25);
+const SILENCE_UNKNOWN: (f64, f64) = (0.7, 0.08);
+/// Of executions of one kind, of which none was seen to end yet, so many are looked at: they tell of the others.
+const SCOUTS: usize = 8;
+/// A look finds no execution so long after its start: it is seen late. After that it is gone.
+const SEEN_LATE: f64 = 20.0;
+/// An answer of the network's or of credentials that have expired: the next look at anything comes so much later, in seconds.
+const TROUBLE_PAUSE: f64 = 2.0;
+/// Step Functions ends what is over its timeout a moment later.
+const TIMEOUT_MARGIN: f64 = 1.0;
+
+const DESCRIBE: &str = "DescribeExecution";
+const HISTORY: &str = "GetExecutionHistory";
+
+/// An execution to be watched.
+#[derive(Debug, Clone)]
+pub(super) struct Watch {
+    pub(super) arn: String,
+    pub(super) job: String,
+    /// Jobs of one kind take about as long.
+    pub(super) kind: String,
+    /// By AWS's clock.
+    pub(super) started_at: Timestamp,
+    /// How old it is now.
+    pub(super) age: Duration,
+    pub(super) timeout: Option<Duration>,
+}
+
+/// How an execution ended.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Seen {
+    pub(super) status: ExecutionStatus,
+    pub(super) ended_at: Option<Timestamp>,
+    pub(super) output: Option<String>,
+    pub(super) error: Option<String>,
+    pub(super) cause: Option<String>,
+}
+
+/// Looks at executions as long as somebody waits for one.
+#[derive(Debug)]
+pub(super) struct Watcher {
+    client: aws_sdk_sfn::Client,
+    limiter: Limiter,
+    /// How much faster than a real clock ages grow; 1 but for benchmarks.
+    speed: f64,
+    watched: Mutex<HashMap<String, Watched>>,
+    durations: Mutex<Durations>,
+    /// Nothing is looked at before.
+    paused_until: Mutex<Option<Instant>>,
+    more: Notify,
+}
+
+#[derive(Debug)]
+struct Watched {
+    watch: Watch,
+    since: Instant,
+    /// Its age when it was last seen to run, in seconds.
+    looked: f64,
+    is_being_looked_at: bool,
+    /// Whether it was asked to end.
+    is_expected: bool,
+    waiter: oneshot::Sender<Result<Seen, AwsError>>,
+}
+
+impl Watched {
+    /// Seconds from its start to now.
+    fn age(&self, now: Instant, speed: f64) -> f64 {
+        self.watch.age.as_secs_f64() + now.duration_since(self.since).as_secs_f64() * speed
+    }
+}
+
+impl Watcher {
+    pub(super) fn new(
+        client: aws_sdk_sfn::Client,
+        limiter: Limiter,
+        durations: Durations,
+        speed: f64,
+    ) -> Arc<Self> {
+        let watcher = Arc::new(Self {
+            client,
+            limiter,
+            speed,
+            watched: Mutex::default(),
+            durations: Mutex::new(durations),
+            paused_until: Mutex::default(),
+            more: Notify::new(),
+        });
+        tokio::spawn(run(Arc::downgrade(&watcher)));
+        watcher
+    }
+
+    /// Waits for the end of an execution.
+    pub(super) async fn end_of(&self, watch: Watch) -> Result<Seen, AwsError> {
+        let (waiter, end) = oneshot::channel();
+        let arn = watch.arn.clone();
+        let watched = Watched {
+            looked: watch.age.as_secs_f64(),
+            watch,
+            since: Instant::now(),
+            is_being_looked_at: false,
+            is_expected: false,
+            waiter,
+        };
+        lock(&self.watched).insert(arn.clone(), watched);
+        self.more.notify_one();
+        end.await.unwrap_or_else(|_| {
+            let call = Call::new("states", DESCRIBE, format!("execution `{arn}`"));
+            Err(AwsError::Unreachable { action: call.action(), message: "nobody watches any more".into() })
+        })
+    }
+
+    /// An execution was asked to end: it is looked at soon.
+    pub(super) fn expect_end(&self, arn: &str) {
+        if let Some(watched) = lock(&self.watched).get_mut(arn) {
+            watched.is_expected = true;
+        }
+    }
+
+    /// What was learned of durations, with what was known before.
+    pub(super) fn durations(&self) -> Durations {
+        lock(&self.durations).clone()
+    }
+
+    /// Chooses what is looked at now, and by which call.
+    fn choose(&self, now: Instant) -> Vec<(String, &'static str)> {
+        if lock(&self.paused_until).is_some_and(|until| now < until) {
+            return Vec::new();
+        }
+        let mut watched = lock(&self.watched);
+        watched.retain(|_, watched| !watched.waiter.is_closed());
+        let candidates = self.candidates(&watched, now);
+        let mut chosen = Vec::new();
+        for (_, arn) in candidates {
+            let Some(api) = self.spare_call(now) else { break };
+            if let Some(watched) = watched.get_mut(&arn) {
+                watched.is_being_looked_at = true;
+            }
+            chosen.push((arn, api));
+        }
+        chosen
+    }
+
+    /// What is worth a look, the likeliest end first.
+    fn candidates(&self, watched: &HashMap<String, Watched>, now: Instant) -> Vec<(f64, String)> {
+        let room = self.limiter.fullness(DESCRIBE, now).max(self.limiter.fullness(HISTORY, now));
+        let likely = LIKELY.1 + (LIKELY.0 - LIKELY.1) * room;
+        // Where there are many, each has its turn.
+        let rate = self.limiter.spare_rate(DESCRIBE) + self.limiter.spare_rate(HISTORY);
+        let turn = watched.len() as f64 / rate * self.speed;
+        let durations = lock(&self.durations);
+        let mut models: HashMap<(&str, &str), Model> = HashMap::new();
+        let mut scouts: HashMap<&str, usize> = HashMap::new();
+        let mut oldest: Vec<&Watched> = watched.values().collect();
+        oldest.sort_by(|a, b| (a.since, &a.watch.arn).cmp(&(b.since, &b.watch.arn)));
+        let mut found = Vec::new();
+        for one in oldest {
+            let Watch { job, kind, .. } = &one.watch;
+            let model = models.entry((job, kind)).or_insert_with(|| durations.model(job, kind));
+            let age = one.age(now, self.speed);
+            let silence = age - one.looked;
+            let is_scout = model.is_known() || {
+                let count = scouts.entry(kind).or_default();
+                *count += 1;
+                *count <= SCOUTS
+            };
+            if one.is_being_looked_at || silence < SHORTEST_SILENCE {
+                continue;
+            }
+            let is_over = one.is_expected
+                || one.watch.timeout.is_some_and(|timeout| age > timeout.as_secs_f64() + TIMEOUT_MARGIN);
+            let chance = if is_over { 1.0 } else { model.ended_between(one.looked, age) };
+            let (seconds, share) = if model.is_known() { SILENCE_KNOWN } else { SILENCE_UNKNOWN };
+            let longest = seconds.max(share * age).max(turn);
+            if chance >= likely && is_scout || silence >= longest {
+                found.push((chance, one.watch.arn.clone()));
+            }
+        }
+        found.sort_by(|a, b| b.0.total_cmp(&a.0));
+        found
+    }
+
+    /// One call that can be spared, of the API that has more of them.
+    fn spare_call(&self, now: Instant) -> Option<&'static str> {
+        let mut apis = [DESCRIBE, HISTORY];
+        if self.limiter.fullness(HISTORY, now) > self.limiter.fullness(DESCRIBE, now) {
+            apis.reverse();
+        }
+        apis.into_iter().find(|api| self.limiter.take_spare(api, now))
+    }
+
+    async fn look(&self, arn: &str, api: &'static str, asked_at: Instant) {
+        let call = Call::new("states", api, format!("execution `{arn}`"));
+        let seen =
+            if api == HISTORY { self.last_event(arn, &call).await } else { self.describe(arn, &call).await };
+        match seen {
+            Ok(None) => self.runs(arn, asked_at),
+            Ok(Some(seen)) => self.ended(arn, Ok(seen)),
+            Err(error @ AwsError::NotFound { .. }) => {
+                let is_young = lock(&self.watched)
+                    .get(arn)
+                    .is_some_and(|watched| watched.age(Instant::now(), self.speed) < SEEN_LATE);
+                // Right after its start it may not be seen yet.
+                if is_young { self.runs(arn, asked_at) } else { self.ended(arn, Err(error)) }
+            }
+            Err(error) if error.passes() || matches!(error, AwsError::ExpiredCredentials { .. }) => {
+                if matches!(error, AwsError::Throttled { .. }) {
+                    self.limiter.throttled(api);
+                } else {
+                    tracing::warn!("{error}; it is looked at again");
+                    let pause = Duration::from_secs_f64(TROUBLE_PAUSE / self.speed);
+                    *lock(&self.paused_until) = Some(Instant::now() + pause);
+                }
+                if let Some(watched) = lock(&self.watched).get_mut(arn) {
+                    watched.is_being_looked_at = false;
+                }
+            }
+            Err(error) => self.ended(arn, Err(error)),
+        }
+    }
+
+    async fn describe(&self, arn: &str, call: &Call) -> Result<Option<Seen>, AwsError> {
+        let described = self
+            .client
+            .describe_execution()
+            .execution_arn(arn)
+            .customize()
+            // Whether another call is worth it is decided here.
+            .config_override(aws_sdk_sfn::config::Builder::new().retry_config(RetryConfig::disabled()))
+            .send()
+            .await
+            .map_err(|error| classify(error, call))?;
+        Ok(Seen::of_description(described))
+    }
+
+    async fn last_event(&self, arn: &str, call: &Call) -> Result<Option<Seen>, AwsError> {
+        let history = self
+            .client
+            .get_execution_history()
+            .execution_arn(arn)
+            .reverse_order(true)
+            .max_results(1)
+            .customize()
+            .config_override(aws_sdk_sfn::config::Builder::new().retry_config(RetryConfig::disabled()))
+            .send()
+            .await
+            .map_err(|error| classify(error, call))?;
+        Ok(history.events().first().and_then(Seen::of_event))
+    }
+
+    fn runs(&self, arn: &str, asked_at: Instant) {
+        if let Some(watched) = lock(&self.watched).get_mut(arn) {
+            watched.looked = watched.age(asked_at, self.speed);
+            watched.is_being_looked_at = false;
+        }
+    }
+
+    fn ended(&self, arn: &str, seen: Result<Seen, AwsError>) {
+        let Some(watched) = lock(&self.watched).remove(arn) else { return };
+        let Watch { job, kind, started_at, .. } = &watched.watch;
+        // What was stopped or failed says little of how long such a job takes.
+        if let Ok(Seen { status: ExecutionStatus::Succeeded, ended_at: Some(ended_at), .. }) = &seen {
+            let seconds = ended_at.duration_since(*started_at).as_secs_f64();
+            lock(&self.durations).record(job, kind, seconds);
+        }
+        // Whoever waited may be gone.
+        let _ = watched.waiter.send(seen);
+    }
+}
+
+impl Seen {
+    /// None of an execution that runs.
+    pub(super) fn of_description(
+        described: aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput,
+    ) -> Option<Self> {
+        if matches!(described.status, ExecutionStatus::Running | ExecutionStatus::PendingRedrive) {
+            return None;
+        }
+        Some(Self {
+            status: described.status,
+            ended_at: described.stop_date.as_ref().and_then(timestamp),
+            output: described.output,
+            error: described.error,
+            cause: described.cause,
+        })
+    }
+
+    /// Of the last event of a history; none where that is not the one that ends an execution.
+    fn of_event(event: &HistoryEvent) -> Option<Self> {
+        let (mut output, mut error, mut cause) = (None, None, None);
+        let status = match event.r#type() {
+            HistoryEventType::ExecutionSucceeded => {
+                let details = event.execution_succeeded_event_details();
+                output = details.and_then(|details| details.output()).map(str::to_owned);
+                ExecutionStatus::Succeeded
+            }
+            HistoryEventType::ExecutionFailed => {
+                let details = event.execution_failed_event_details();
+                error = details.and_then(|details| details.error()).map(str::to_owned);
+                cause = details.and_then(|details| details.cause()).map(str::to_owned);
+                ExecutionStatus::Failed
+            }
+            HistoryEventType::ExecutionTimedOut => {
+                let details = event.execution_timed_out_event_details();
+                error = details.and_then(|details| details.error()).map(str::to_owned);
+                cause = details.and_then(|details| details.cause()).map(str::to_owned);
+                ExecutionStatus::TimedOut
+            }
+            HistoryEventType::ExecutionAborted => {
+                let details = event.execution_aborted_event_details();
+                error = details.and_then(|details| details.error()).map(str::to_owned);
+                cause = details.and_then(|details| details.cause()).map(str::to_owned);
+                ExecutionStatus::Aborted
+            }
+            _ => return None,
+        };
+        Some(Self { status, ended_at: timestamp(event.timestamp()), output, error, cause })
+    }
+}
+
+/// As jiff has it; none where it is out of range.
+pub(super) fn timestamp(time: &aws_sdk_sfn::primitives::DateTime) -> Option<Timestamp> {
+    Timestamp::from_millisecond(time.to_millis().ok()?).ok()
+}
+
+/// Looks until nobody has the watcher any more.
+async fn run(watcher: Weak<Watcher>) {
+    loop {
+        let Some(this) = watcher.upgrade() else { return };
+        let now = Instant::now();
+        let chosen: HashSet<_> = this.choose(now).into_iter().collect();
+        for (arn, api) in chosen {
+            let this = Arc::clone(&this);
+            tokio::spawn(async move { this.look(&arn, api, now).await });
+        }
+        let is_idle = lock(&this.watched).is_empty();
+        if is_idle {
+            // Not held while it sleeps: who made it may let it go.
+            let more = async move { this.more.notified().await };
+            let _ = tokio::time::timeout(Duration::from_secs(1), more).await;
+        } else {
+            let tick = TICK.div_f64(this.speed);
+            drop(this);
+            tokio::time::sleep(tick).await;
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
