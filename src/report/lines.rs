@@ -4,7 +4,7 @@ use super::text::{between, moment, one_line};
 use crate::runner::EventConsumer;
 use crate::session::{EventKind, FailureRecord, JobStatus, SessionEvent};
 use jiff::Timestamp;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Prints a line for each event that a person wants to know of.
 pub struct EventLines<F> {
@@ -39,10 +39,14 @@ impl<F> EventLines<F> {
                 let word = if *jobs == 1 { "job" } else { "jobs" };
                 format!("session {session} of {pipeline}: {jobs} {word}")
             }
-            EventKind::JobStarted { job, attempt, .. } => {
+            EventKind::JobStarted { job, attempt, redrive, .. } => {
                 self.running += 1;
                 self.started.insert(job.clone(), at);
-                format!("started    {job}{}", nth("attempt", *attempt))
+                format!(
+                    "started    {job}{}{}",
+                    nth("attempt", *attempt),
+                    if redrive.is_some() { ", redriven" } else { "" }
+                )
             }
             EventKind::OperationRetrying { job, operation, try_number, delay_ms, error, cause, .. } => {
                 let cause = brief_cause(cause).map(|cause| format!(" ({cause})")).unwrap_or_default();
@@ -74,6 +78,7 @@ impl<F> EventLines<F> {
                 format!("cut off    {job}: attempt {attempt} ended with its runner")
             }
             EventKind::SessionRetried { by, retry, .. } => format!("retry {retry}, asked for by {by}"),
+            EventKind::JobsReset { redriven, not_redriven, .. } => return reset(redriven, not_redriven),
             EventKind::JobReused { job, from, .. } => format!("reused     {job}: the output of {from}"),
             EventKind::StopIncomplete { job, may_still_run, .. } => {
                 format!("not ended  {job}: {}", may_still_run.join("; "))
@@ -98,7 +103,6 @@ impl<F> EventLines<F> {
             }
             EventKind::LeaseTaken { .. }
             | EventKind::SessionStarted
-            | EventKind::JobsReset { .. }
             | EventKind::JobsRemoved { .. }
             | EventKind::OperationStarted { .. }
             | EventKind::OperationSucceeded { .. }
@@ -117,6 +121,17 @@ impl<F> EventLines<F> {
             None => "not started".into(),
         }
     }
+}
+
+/// Which executions go on from where they failed, and why others do not.
+fn reset(redriven: &[String], not_redriven: &BTreeMap<String, String>) -> Option<String> {
+    let goes_on = redriven
+        .iter()
+        .map(|job| format!("goes on    {job}: its execution is redriven from where it failed"));
+    let anew =
+        not_redriven.iter().map(|(job, reason)| format!("anew       {job}: {}", one_line(reason, 200)));
+    let lines: Vec<String> = goes_on.chain(anew).collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
 fn nth(word: &str, number: u32) -> String {

@@ -181,7 +181,7 @@ impl EventConsumer for LiveView {
                 self.begin();
             }
             EventKind::LeaseTaken { .. } => self.begin(),
-            EventKind::JobsReset { jobs } => self.done = self.done.saturating_sub(jobs.len()),
+            EventKind::JobsReset { jobs, .. } => self.done = self.done.saturating_sub(jobs.len()),
             EventKind::AttemptLost { job, .. } if self.jobs.contains_key(job) => {
                 self.job_final(job, true);
                 self.done -= 1;

@@ -2,10 +2,11 @@
 
 use super::dispatcher::Conditions;
 use super::explanation::explain;
+use super::port::{input_sha256, places_key};
 use super::redaction::Redaction;
 use crate::expression::EvaluationError;
 use crate::plan::{ConditionError, Outputs, Plan, SessionFacts};
-use crate::session::FailureRecord;
+use crate::session::{FailureRecord, RedriveRecord};
 
 /// The plan's conditions, over the outputs that are known.
 pub(super) struct PlanConditions<'a> {
@@ -13,6 +14,8 @@ pub(super) struct PlanConditions<'a> {
     pub(super) redaction: &'a Redaction,
     pub(super) outputs: &'a dyn Outputs,
     pub(super) facts: &'a SessionFacts,
+    /// Where executions may leave objects.
+    pub(super) bucket: &'a str,
 }
 
 impl Conditions for PlanConditions<'_> {
@@ -20,6 +23,13 @@ impl Conditions for PlanConditions<'_> {
         self.plan
             .condition(job, self.outputs, self.facts)
             .map_err(|error| Box::new(condition_failure(&error, self.plan, job, self.redaction)))
+    }
+
+    fn has_same_input(&mut self, job: usize, redrive: &RedriveRecord) -> bool {
+        let key = self.plan.pipeline.jobs[job].id.as_str();
+        let places = format!("{}/{}", self.bucket, places_key(&self.facts.id, key, redrive.attempt));
+        let input = self.plan.execution_input(job, self.outputs, self.facts, &places);
+        input.is_ok_and(|input| input_sha256(&input) == redrive.input_sha256)
     }
 }
 

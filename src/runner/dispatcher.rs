@@ -3,7 +3,8 @@
 use super::port::OperationUpdate;
 use crate::pipeline::{OnFailure, RunIf};
 use crate::session::{
-    EventKind, FailureRecord, JobRecord, JobStatus, OutputRecord, RECORD_VERSION, SessionStatus,
+    EventKind, FailureRecord, JobRecord, JobStatus, OutputRecord, RECORD_VERSION, RedriveRecord,
+    SessionStatus,
 };
 use jiff::Timestamp;
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -154,6 +155,9 @@ pub struct Rules {
 pub trait Conditions {
     /// Whether the job may run.
     fn condition(&mut self, job: usize) -> Result<bool, Box<FailureRecord>>;
+
+    /// Whether an execution that could go on has the input that the job's next one would have.
+    fn has_same_input(&mut self, job: usize, redrive: &RedriveRecord) -> bool;
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -185,6 +189,8 @@ struct JobState {
     may_still_run: Vec<String>,
     /// The final record of an attempt that was stopped before it was known what of it may still run.
     stopped_record: Option<Box<JobRecord>>,
+    /// The execution that is, or will be, its attempt, where that is no new one.
+    redrive: Option<RedriveRecord>,
 }
 
 /// Holds the state of every job of a session and decides what follows from each input.
@@ -223,6 +229,7 @@ impl Dispatcher {
                 started_at: None,
                 may_still_run: Vec::new(),
                 stopped_record: None,
+                redrive: None,
             })
             .collect();
         let mut ranks = vec![0; nodes.len()];
@@ -249,6 +256,16 @@ impl Dispatcher {
     /// The status of a job.
     pub fn status(&self, job: usize) -> JobStatus {
         self.jobs[job].status
+    }
+
+    /// The execution of a job's present attempt: its name, and the earlier one that goes on as it.
+    pub(super) fn execution(&self, job: usize) -> (String, Option<&RedriveRecord>) {
+        let state = &self.jobs[job];
+        let name = match &state.redrive {
+            Some(redrive) => redrive.execution.clone(),
+            None => execution_name(&self.rules.execution_prefix, &self.nodes[job].key, state.attempt),
+        };
+        (name, state.redrive.as_ref())
     }
 
     /// How many jobs run.
@@ -303,7 +320,7 @@ impl Dispatcher {
                 }
             }
         }
-        self.start_ready(now, &mut effects);
+        self.start_ready(now, conditions, &mut effects);
         self.conclude(&mut effects);
         effects
     }
@@ -319,6 +336,7 @@ impl Dispatcher {
             let state = &mut self.jobs[job];
             state.attempt = record.attempt;
             state.started_at = record.started_at;
+            state.redrive.clone_from(&record.redrive);
             let start = Start { job, attempt: record.attempt };
             match (record.status, executions) {
                 (JobStatus::Pending, _) => state.started_at = None,
@@ -586,7 +604,7 @@ impl Dispatcher {
         self.has_failed_now && self.rules.on_failure == OnFailure::Stop
     }
 
-    fn start_ready(&mut self, now: Timestamp, effects: &mut Effects) {
+    fn start_ready(&mut self, now: Timestamp, conditions: &mut dyn Conditions, effects: &mut Effects) {
         if self.mode != Mode::Running {
             return;
         }
@@ -603,11 +621,15 @@ impl Dispatcher {
             state.attempt += 1;
             state.started_at = Some(now);
             self.running += 1;
+            if state.redrive.as_ref().is_some_and(|redrive| !conditions.has_same_input(job, redrive)) {
+                state.redrive = None;
+            }
             let record = self.record(job);
             effects.events.push(EventKind::JobStarted {
                 job: record.job_key.clone(),
                 attempt: record.attempt,
                 execution: record.execution.clone().unwrap_or_default(),
+                redrive: record.redrive.as_ref().map(|redrive| redrive.count + 1),
             });
             effects.starts.push(Start { job, attempt: record.attempt });
             effects.jobs.push(record);
@@ -643,8 +665,7 @@ impl Dispatcher {
             job_key: self.nodes[job].key.clone(),
             status: state.status,
             attempt: state.attempt,
-            execution: (state.attempt > 0)
-                .then(|| execution_name(&self.rules.execution_prefix, &self.nodes[job].key, state.attempt)),
+            execution: (state.attempt > 0).then(|| self.execution(job).0),
             started_at: state.started_at,
             ended_at: None,
             output: None,
@@ -653,6 +674,7 @@ impl Dispatcher {
             retry: self.rules.retry,
             reused_from: None,
             may_still_run: state.may_still_run.clone(),
+            redrive: state.redrive.clone(),
         }
     }
 }
@@ -663,6 +685,10 @@ struct NoConditions;
 impl Conditions for NoConditions {
     fn condition(&mut self, _job: usize) -> Result<bool, Box<FailureRecord>> {
         Ok(true)
+    }
+
+    fn has_same_input(&mut self, _job: usize, _redrive: &RedriveRecord) -> bool {
+        false
     }
 }
 

@@ -1,7 +1,7 @@
 //! The loop: hears workers, requests and the clock, asks the dispatcher, stores, tells, acts - in this order.
 
 use super::condition::PlanConditions;
-use super::dispatcher::{Dispatcher, Effects, Ended, Input, Start, execution_name};
+use super::dispatcher::{Dispatcher, Effects, Ended, Input, Start};
 use super::executor::{Executor, Report, WorkerError};
 use super::failpoint;
 use super::port::{
@@ -187,6 +187,7 @@ impl Drive {
                 redaction: &self.redaction,
                 outputs: &self.outputs,
                 facts: &self.facts,
+                bucket: &self.bucket,
             };
             let effects = self.dispatcher.handle(input, now, &mut conditions);
             all.events.extend(effects.events);
@@ -212,8 +213,7 @@ impl Drive {
             failpoint::reach("started");
         }
         for stop in all.stops {
-            let key = self.plan.pipeline.jobs[stop.job].id.as_str();
-            self.executor.stop(stop, execution_name(self.session.session_id.as_str(), key, stop.attempt));
+            self.executor.stop(stop, self.dispatcher.execution(stop.job).0);
             failpoint::reach("stopped");
         }
         Ok(all.is_over)
@@ -298,7 +298,10 @@ impl Drive {
     pub(super) fn execution(&self, start: Start) -> Result<StartExecution, Box<FailureRecord>> {
         let session = &self.session.session_id;
         let key = self.plan.pipeline.jobs[start.job].id.as_str();
-        let places = format!("{}/{}", self.bucket, places_key(session, key, start.attempt));
+        let (name, redrive) = self.dispatcher.execution(start.job);
+        // One that goes on has the places that it had.
+        let attempt = redrive.map_or(start.attempt, |redrive| redrive.attempt);
+        let places = format!("{}/{}", self.bucket, places_key(session.as_str(), key, attempt));
         let input =
             self.plan.execution_input(start.job, &self.outputs, &self.facts, &places).map_err(|error| {
                 Box::new(FailureRecord {
@@ -313,13 +316,14 @@ impl Drive {
                 })
             })?;
         Ok(StartExecution {
-            name: execution_name(session.as_str(), key, start.attempt),
+            name,
             session: session.clone(),
             job: start.job,
             job_key: key.to_owned(),
             attempt: start.attempt,
             machine: self.plan.machines[start.job].clone(),
             input,
+            redrive: redrive.cloned(),
         })
     }
 

@@ -5,10 +5,12 @@ use super::dispatcher::{Input, Start};
 use super::drive::{Drive, RENEWAL};
 use super::executor::WorkerError;
 use super::failpoint;
-use super::port::{Commit, StoreError, output_key};
+use super::port::{Commit, Redrivable, StoreError, output_key};
 use super::retry::Retry;
 use super::run::{Entry, EventConsumer, RunnerError};
-use crate::session::{EventKind, JobRecord, JobStatus, OutputRecord, RetryRecord, SessionStatus};
+use crate::session::{
+    EventKind, JobRecord, JobStatus, OutputRecord, RedriveRecord, RetryRecord, SessionStatus,
+};
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -48,8 +50,8 @@ impl Drive {
                 self.take_over(after, true, reused, consumers).await?;
                 Ok(Input::Cancel { by, reason })
             }
-            Entry::Retry { by, jobs, after } => {
-                self.begin_retry(by, jobs, after, consumers).await?;
+            Entry::Retry { by, jobs, from_start, after } => {
+                self.begin_retry(by, RetryRecord { jobs, from_start }, after, consumers).await?;
                 let records = self.store.jobs(&session_id).await?;
                 let records = self.set_back(records, consumers).await?;
                 self.restore(&records, false, consumers).await?;
@@ -111,7 +113,7 @@ impl Drive {
     async fn begin_retry(
         &mut self,
         by: String,
-        jobs: Vec<String>,
+        retrying: RetryRecord,
         after: u64,
         consumers: &mut [&mut dyn EventConsumer],
     ) -> Result<(), StoreError> {
@@ -122,10 +124,10 @@ impl Drive {
         session.pause = None;
         // The pipeline's timeout is one go's.
         session.active_ms = 0;
-        session.retrying = Some(RetryRecord { jobs: jobs.clone() });
+        session.retrying = Some(retrying.clone());
         let (retry, version) = (session.retries, session.version.clone());
         self.active_before = 0;
-        let retried = EventKind::SessionRetried { by, retry, jobs, version };
+        let retried = EventKind::SessionRetried { by, retry, jobs: retrying.jobs, version };
         self.take_lease(after, vec![retried], consumers).await?;
         failpoint::reach("retry_begun");
         Ok(())
@@ -138,7 +140,9 @@ impl Drive {
         records: Vec<JobRecord>,
         consumers: &mut [&mut dyn EventConsumer],
     ) -> Result<Vec<JobRecord>, RunnerError> {
-        let Some(RetryRecord { jobs }) = self.session.retrying.clone() else { return Ok(records) };
+        let Some(RetryRecord { jobs, from_start }) = self.session.retrying.clone() else {
+            return Ok(records);
+        };
         let retry = self.session.retries;
         let found = Retry::of(&self.plan, &records, &jobs, retry)?;
         let by_key: HashMap<&str, &JobRecord> =
@@ -149,10 +153,25 @@ impl Drive {
             .filter(|record| record.status != JobStatus::Pending)
             .map(|record| JobRecord { attempt: record.attempt, retry, ..JobRecord::pending(&record.job_key) })
             .collect();
-        for chunk in changed.chunks(CHUNK) {
-            let jobs = chunk.iter().map(|record| record.job_key.clone()).collect();
+        let mut changed = changed;
+        let mut renewed = tokio::time::Instant::now();
+        for chunk in changed.chunks_mut(CHUNK) {
+            // To ask of each takes longer than a lease holds, where there are thousands.
+            if renewed.elapsed() > RENEWAL {
+                self.renew().await?;
+                renewed = tokio::time::Instant::now();
+            }
+            let not_redriven = if from_start {
+                BTreeMap::new()
+            } else {
+                self.find_redrives(chunk, &by_key, &found.again).await?
+            };
+            let key = |record: &JobRecord| record.job_key.clone();
+            let redriven = chunk.iter().filter(|record| record.redrive.is_some()).map(key).collect();
+            let reset =
+                EventKind::JobsReset { jobs: chunk.iter().map(key).collect(), redriven, not_redriven };
             let commit = Commit { jobs: chunk.to_vec(), ..Commit::default() };
-            self.commit(vec![EventKind::JobsReset { jobs }], commit, (self.now)(), consumers).await?;
+            self.commit(vec![reset], commit, (self.now)(), consumers).await?;
             failpoint::reach("set_back");
         }
         for chunk in found.removed.chunks(CHUNK) {
@@ -168,6 +187,38 @@ impl Drive {
             all.remove(key);
         }
         Ok(all.into_values().collect())
+    }
+
+    /// Finds which jobs' executions can go on from where they failed, and marks their records; gives those that cannot, with the
+    /// reason.
+    async fn find_redrives(
+        &self,
+        records: &mut [JobRecord],
+        before: &HashMap<&str, &JobRecord>,
+        again: &[String],
+    ) -> Result<BTreeMap<String, String>, RunnerError> {
+        let looks = records.iter().map(|record| async {
+            let before = before.get(record.job_key.as_str()).filter(|_| again.contains(&record.job_key))?;
+            let (execution, job) =
+                (before.execution.clone()?, self.plan.pipeline.jobs.get_index_of(record.job_key.as_str())?);
+            let attempt = before.redrive.as_ref().map_or(before.attempt, |redrive| redrive.attempt);
+            let found = self.engine.redrivable(job, &execution).await;
+            Some(found.map(|found| (execution, attempt, found)))
+        });
+        let found = futures::future::join_all(looks).await;
+        let mut reasons = BTreeMap::new();
+        for (record, found) in records.iter_mut().zip(found) {
+            match found.transpose().map_err(WorkerError::from)? {
+                Some((execution, attempt, Redrivable::Yes { count, input_sha256 })) => {
+                    record.redrive = Some(RedriveRecord { execution, attempt, count, input_sha256 });
+                }
+                Some((_, _, Redrivable::No { reason: Some(reason) })) => {
+                    reasons.insert(record.job_key.clone(), reason);
+                }
+                Some((_, _, Redrivable::No { reason: None })) | None => {}
+            }
+        }
+        Ok(reasons)
     }
 
     /// Stores outputs of another session with this one, some at a time.

@@ -2,8 +2,8 @@
 
 use super::dispatcher::Executions;
 use crate::session::{
-    DeploymentRecord, FailureRecord, JobRecord, RequestRecord, SessionEvent, SessionId, SessionRecord,
-    SessionStatus,
+    DeploymentRecord, FailureRecord, JobRecord, RedriveRecord, RequestRecord, SessionEvent, SessionId,
+    SessionRecord, SessionStatus,
 };
 use crate::state_machine::StateMachine;
 use async_trait::async_trait;
@@ -22,6 +22,12 @@ pub trait Engine: Send + Sync {
     /// Takes up an execution that an earlier runner started, or meant to: false where it is not there. Then it was never
     /// started, and [`Self::start`] may do that. Only where executions survive their runner.
     async fn take_up(&self, start: StartExecution) -> Result<bool, EngineError>;
+
+    /// Whether an execution of a job that failed can go on from where it failed, with the same definition. What starts one is
+    /// [`Self::start`], with a [`StartExecution::redrive`].
+    async fn redrivable(&self, _job: usize, _execution: &str) -> Result<Redrivable, EngineError> {
+        Ok(Redrivable::No { reason: None })
+    }
 
     /// Waits for the end of an execution that was started.
     async fn wait(&self, execution: &str) -> Result<ExecutionEnd, EngineError>;
@@ -70,6 +76,31 @@ pub struct StartExecution {
     pub machine: Arc<StateMachine>,
     /// Its input.
     pub input: Json,
+    /// It is there already, and is to go on from where it failed.
+    pub redrive: Option<RedriveRecord>,
+}
+
+/// Whether an execution can go on from where it failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Redrivable {
+    /// It can.
+    Yes {
+        /// How often it did before.
+        count: u32,
+        /// SHA-256 of its input, hexadecimal.
+        input_sha256: String,
+    },
+    /// It cannot.
+    No {
+        /// Why; none where executions never can.
+        reason: Option<String>,
+    },
+}
+
+/// SHA-256 of an execution's input, hexadecimal.
+pub fn input_sha256(input: &Json) -> String {
+    use sha2::{Digest, Sha256};
+    Sha256::digest(input.to_string()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// How an execution ended.
@@ -409,7 +440,7 @@ pub fn output_key(session: &SessionId, job_key: &str, attempt: u32) -> String {
 }
 
 /// Where the operations of an attempt may leave objects.
-pub fn places_key(session: &SessionId, job_key: &str, attempt: u32) -> String {
+pub fn places_key(session: &str, job_key: &str, attempt: u32) -> String {
     format!("outputs/{session}/{job_key}.{attempt}")
 }
 

@@ -114,6 +114,8 @@ pub enum Entry {
         by: String,
         /// The jobs to begin with; none: all that did not succeed.
         jobs: Vec<String>,
+        /// Executions that could go on from where they failed are not let to.
+        from_start: bool,
         /// See above.
         after: u64,
     },

@@ -3,6 +3,7 @@
 use super::{FailureRecord, JobStatus, OutputRecord, RunnerRecord, SessionStatus};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// One thing that happened. The number is the fence: a store takes each number once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,6 +57,12 @@ pub enum EventKind {
     JobsReset {
         /// Job keys.
         jobs: Vec<String>,
+        /// Those of them whose executions go on from where they failed.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        redriven: Vec<String>,
+        /// Those of them whose executions cannot, each with the reason.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        not_redriven: BTreeMap<String, String>,
     },
     /// Jobs that the session's pipeline has no more: a retry took up a file without them.
     JobsRemoved {
@@ -86,6 +93,9 @@ pub enum EventKind {
         attempt: u32,
         /// The execution's name.
         execution: String,
+        /// How often the execution has gone on from where it failed, this time included; none: it is a new one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        redrive: Option<u32>,
     },
     /// A try of an operation's task began.
     OperationStarted {
@@ -265,7 +275,7 @@ impl EventKind {
             | Self::CancelRequested { .. }
             | Self::SessionTimeoutReached
             | Self::SessionEnded { .. } => &[],
-            Self::JobsReset { jobs } | Self::JobsRemoved { jobs } => jobs,
+            Self::JobsReset { jobs, .. } | Self::JobsRemoved { jobs } => jobs,
             Self::JobReused { job, .. }
             | Self::AttemptLost { job, .. }
             | Self::JobStarted { job, .. }

@@ -12,7 +12,7 @@ pub use event::{EventKind, SessionEvent};
 pub use id::{SessionId, SessionIdError};
 pub use record::{
     DeploymentRecord, FailureRecord, GitRecord, JobRecord, LeaseRecord, OutputRecord, PauseRecord,
-    PluginRecord, RECORD_VERSION, RequestKind, RequestRecord, RetryRecord, RunnerRecord, SessionRecord,
-    SliceRecord,
+    PluginRecord, RECORD_VERSION, RedriveRecord, RequestKind, RequestRecord, RetryRecord, RunnerRecord,
+    SessionRecord, SliceRecord,
 };
 pub use status::{JobStatus, SessionStatus};

@@ -134,6 +134,22 @@ pub struct PauseRecord {
 pub struct RetryRecord {
     /// `--job`; empty: all that did not succeed.
     pub jobs: Vec<String>,
+    /// `--from-start`: executions that could go on from where they failed are not let to.
+    #[serde(default)]
+    pub from_start: bool,
+}
+
+/// An execution that goes on from where it failed: the job's next attempt is no new one, but this.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RedriveRecord {
+    /// The execution's name.
+    pub execution: String,
+    /// The attempt whose execution it was at first.
+    pub attempt: u32,
+    /// How often it had gone on before. Where the service says more, this was done.
+    pub count: u32,
+    /// SHA-256 of its input, hexadecimal: with another input it cannot go on.
+    pub input_sha256: String,
 }
 
 /// The right to drive a session. It is renewed while its runner lives, and free for others once it expired.
@@ -220,6 +236,9 @@ pub struct JobRecord {
     /// What could not be stopped when its attempt was: a line each, with the name by which to find it.
     #[serde(default)]
     pub may_still_run: Vec<String>,
+    /// The latest attempt, or the next one of a pending job, is an earlier execution that goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redrive: Option<RedriveRecord>,
 }
 
 impl JobRecord {
@@ -239,6 +258,7 @@ impl JobRecord {
             retry: 0,
             reused_from: None,
             may_still_run: Vec::new(),
+            redrive: None,
         }
     }
 }

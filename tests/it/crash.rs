@@ -331,8 +331,9 @@ fn a_plugin_host_killed_at_random_moments_costs_tries_and_no_session() {
             }
         }
         let status = child.wait().unwrap();
-        // One that is killed before the pipeline is compiled is a plugin that does not answer.
-        if status.code() == Some(3) && last(&scratch).is_none() {
+        // One that is killed before the pipeline is compiled is a plugin that does not answer; one that is killed while it is loaded
+        // is passed over, and its types are not known.
+        if matches!(status.code(), Some(2 | 3)) && last(&scratch).is_none() {
             continue;
         }
         assert_eq!(status.code(), Some(0), "{:?}", last(&scratch));

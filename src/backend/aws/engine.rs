@@ -10,12 +10,14 @@ use crate::backend::failure::failure;
 use crate::pipeline::Pipeline;
 use crate::plugin::Plugins;
 use crate::runner::Executions;
-use crate::runner::port::{ApiUse, Engine, EngineError, ExecutionEnd, ObjectStore, StartExecution};
-use crate::session::FailureRecord;
+use crate::runner::port::{
+    ApiUse, Engine, EngineError, ExecutionEnd, ObjectStore, Redrivable, StartExecution, input_sha256,
+};
+use crate::session::{FailureRecord, RedriveRecord};
 use async_trait::async_trait;
 use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
 use aws_sdk_sfn::operation::start_execution::StartExecutionError;
-use aws_sdk_sfn::types::ExecutionStatus;
+use aws_sdk_sfn::types::{ExecutionRedriveStatus, ExecutionStatus};
 use jiff::Timestamp;
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, HashMap};
@@ -122,16 +124,59 @@ impl StepFunctions {
 
     /// An execution of that name exists: it is this one's if it has the same input.
     async fn adopt(&self, arn: String, start: StartExecution, input: &str) -> Result<(), EngineError> {
-        let call = Call::new("states", "DescribeExecution", format!("execution `{arn}`"));
-        self.limiter.take("DescribeExecution").await;
-        let found = self.client.describe_execution().execution_arn(&arn).send().await;
-        let found = found.map_err(|error| classify(error, &call))?;
+        let found = self.describe(&arn).await?;
         let json = |text: &str| serde_json::from_str::<Json>(text).ok();
         if found.input().is_some_and(|theirs| json(theirs) == json(input)) {
             self.take_over(arn, start, found);
             return Ok(());
         }
         Err(EngineError::OtherInput { execution: start.name, job: start.job_key })
+    }
+
+    /// Lets an execution go on from where it failed. That it does is known by its count, whatever becomes of the reply (Step
+    /// Functions API reference, RedriveExecution).
+    async fn redrive(&self, start: StartExecution, redrive: &RedriveRecord) -> Result<(), EngineError> {
+        let arn = execution_arn(&self.versions[start.job], &start.name);
+        let call = Call::new("states", "RedriveExecution", format!("execution `{arn}`"));
+        let token = redrive_token(&start);
+        let mut pauses = Pauses::default();
+        loop {
+            self.limiter.take("RedriveExecution").await;
+            let sent = self.client.redrive_execution().execution_arn(&arn).client_token(&token).send().await;
+            match sent.map_err(|error| classify(error, &call)) {
+                Ok(redriven) => {
+                    self.remember(Started {
+                        arn,
+                        start: Arc::new(start),
+                        started_at: timestamp(&redriven.redrive_date).unwrap_or_else(Timestamp::now),
+                        age: Duration::ZERO,
+                        seen: None,
+                    });
+                    return Ok(());
+                }
+                Err(error) if error.passes() => pauses.wait(&error).await?,
+                Err(AwsError::Rejected { code, message, .. }) => {
+                    let found = self.describe(&arn).await?;
+                    if redrives(&found) > redrive.count {
+                        self.take_over(arn, start, found);
+                        return Ok(());
+                    }
+                    return Err(EngineError::StartRefused {
+                        job: start.job_key,
+                        error: code.into(),
+                        cause: message,
+                    });
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    async fn describe(&self, arn: &str) -> Result<DescribeExecutionOutput, AwsError> {
+        let call = Call::new("states", "DescribeExecution", format!("execution `{arn}`"));
+        self.limiter.take("DescribeExecution").await;
+        let found = self.client.describe_execution().execution_arn(arn).send().await;
+        found.map_err(|error| classify(error, &call))
     }
 
     async fn failed(&self, started: &Started, said: (Option<String>, Option<String>)) -> FailureRecord {
@@ -215,6 +260,40 @@ impl StepFunctions {
     }
 }
 
+/// Waits between calls that fail for what passes, longer each time, up to [`LONGEST_PAUSE`] in all.
+struct Pauses {
+    next: Duration,
+    began: tokio::time::Instant,
+}
+
+impl Default for Pauses {
+    fn default() -> Self {
+        Self { next: FIRST_PAUSE, began: tokio::time::Instant::now() }
+    }
+}
+
+impl Pauses {
+    async fn wait(&mut self, error: &AwsError) -> Result<(), AwsError> {
+        if self.began.elapsed() >= LONGEST_PAUSE {
+            return Err(error.clone());
+        }
+        tracing::warn!("{error}; it is tried again in {} s", self.next.as_secs());
+        tokio::time::sleep(self.next).await;
+        self.next = (self.next * 2).min(LAST_PAUSE);
+        Ok(())
+    }
+}
+
+/// The same for the same attempt, whoever asks: Step Functions then does it once.
+fn redrive_token(start: &StartExecution) -> String {
+    let attempt = format!("{}--{}-{}", start.session, start.job_key, start.attempt);
+    input_sha256(&Json::from(attempt))
+}
+
+fn redrives(found: &DescribeExecutionOutput) -> u32 {
+    found.redrive_count.and_then(|count| u32::try_from(count).ok()).unwrap_or_default()
+}
+
 /// The operation whose state it is, by index.
 fn operation_of(started: &Started, state: &LastState) -> Option<usize> {
     started.start.machine.states.get(&state.name).map(|(index, _)| *index)
@@ -236,11 +315,13 @@ fn execution_arn(version: &str, name: &str) -> String {
 #[async_trait]
 impl Engine for StepFunctions {
     async fn start(&self, start: StartExecution) -> Result<(), EngineError> {
+        if let Some(redrive) = start.redrive.clone() {
+            return self.redrive(start, &redrive).await;
+        }
         let version = &self.versions[start.job];
         let input = start.input.to_string();
         let call = Call::new("states", "StartExecution", format!("state machine version `{version}`"));
-        let mut pause = FIRST_PAUSE;
-        let began = tokio::time::Instant::now();
+        let mut pauses = Pauses::default();
         loop {
             self.limiter.take("StartExecution").await;
             let send =
@@ -263,9 +344,7 @@ impl Engine for StepFunctions {
             }
             match classify(error, &call) {
                 // Whether it was started is told by its name, so it can be asked for again.
-                error if error.passes() && began.elapsed() < LONGEST_PAUSE => {
-                    tracing::warn!("{error}; it is tried again in {} s", pause.as_secs());
-                }
+                error if error.passes() => pauses.wait(&error).await?,
                 AwsError::NotFound { request, .. } => {
                     return Err(AwsError::VersionGone { version: version.clone(), request }.into());
                 }
@@ -279,18 +358,19 @@ impl Engine for StepFunctions {
                 }
                 error => return Err(error.into()),
             }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LAST_PAUSE);
         }
     }
 
     async fn take_up(&self, start: StartExecution) -> Result<bool, EngineError> {
         let arn = execution_arn(&self.versions[start.job], &start.name);
-        let call = Call::new("states", "DescribeExecution", format!("execution `{arn}`"));
         for _ in 0..LOOKS {
-            self.limiter.take("DescribeExecution").await;
-            let found = self.client.describe_execution().execution_arn(&arn).send().await;
-            match found.map_err(|error| classify(error, &call)) {
+            match self.describe(&arn).await {
+                // It failed before, and was not let to go on yet.
+                Ok(found)
+                    if start.redrive.as_ref().is_some_and(|redrive| redrives(&found) <= redrive.count) =>
+                {
+                    return Ok(false);
+                }
                 Ok(found) => {
                     self.take_over(arn, start, found);
                     return Ok(true);
@@ -301,6 +381,30 @@ impl Engine for StepFunctions {
             }
         }
         Ok(false)
+    }
+
+    async fn redrivable(&self, job: usize, execution: &str) -> Result<Redrivable, EngineError> {
+        let version = &self.versions[job];
+        let found = match self.describe(&execution_arn(version, execution)).await {
+            Ok(found) => found,
+            Err(AwsError::NotFound { .. }) => {
+                let reason = Some("Step Functions does not have its execution any more".to_owned());
+                return Ok(Redrivable::No { reason });
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let no = |reason: &str| Ok(Redrivable::No { reason: Some(reason.to_owned()) });
+        if found.state_machine_version_arn().is_some_and(|theirs| theirs != version) {
+            return no("it has another definition now");
+        }
+        if found.redrive_status() != Some(&ExecutionRedriveStatus::Redrivable) {
+            return no(found
+                .redrive_status_reason()
+                .unwrap_or("Step Functions does not say that it can be redriven"));
+        }
+        let input = found.input().and_then(|input| serde_json::from_str::<Json>(input).ok());
+        let Some(input) = input else { return no("its input cannot be read") };
+        Ok(Redrivable::Yes { count: redrives(&found), input_sha256: input_sha256(&input) })
     }
 
     async fn wait(&self, execution: &str) -> Result<ExecutionEnd, EngineError> {
@@ -317,6 +421,7 @@ impl Engine for StepFunctions {
             started_at: started.started_at,
             age: started.age,
             timeout: job.timeout,
+            redrives: started.start.redrive.as_ref().map_or(0, |redrive| redrive.count + 1),
         };
         match self.watcher.end_of(watch).await {
             Ok(seen) => Ok(self.ended(&started, seen).await),

@@ -51,6 +51,8 @@ pub(super) struct Watch {
     /// How old it is now.
     pub(super) age: Duration,
     pub(super) timeout: Option<Duration>,
+    /// How often it was redriven: an end that it had before is none.
+    pub(super) redrives: u32,
 }
 
 /// How an execution ended.
@@ -58,6 +60,8 @@ pub(super) struct Watch {
 pub(super) struct Seen {
     pub(super) status: ExecutionStatus,
     pub(super) ended_at: Option<Timestamp>,
+    /// How often it had been redriven; of what a history says it is not known.
+    pub(super) redrives: u32,
     pub(super) output: Option<String>,
     pub(super) error: Option<String>,
     pub(super) cause: Option<String>,
@@ -158,10 +162,11 @@ impl Watcher {
         let candidates = self.candidates(&watched, now);
         let mut chosen = Vec::new();
         for (_, arn) in candidates {
-            let Some(api) = self.spare_call(now) else { break };
-            if let Some(watched) = watched.get_mut(&arn) {
-                watched.is_being_looked_at = true;
-            }
+            let Some(one) = watched.get_mut(&arn) else { continue };
+            // The last event of a history does not say of which redrive it is.
+            let apis: &[_] = if one.watch.redrives > 0 { &[DESCRIBE] } else { &[DESCRIBE, HISTORY] };
+            let Some(api) = self.spare_call(apis, now) else { break };
+            one.is_being_looked_at = true;
             chosen.push((arn, api));
         }
         chosen
@@ -207,12 +212,11 @@ impl Watcher {
     }
 
     /// One call that can be spared, of the API that has more of them.
-    fn spare_call(&self, now: Instant) -> Option<&'static str> {
-        let mut apis = [DESCRIBE, HISTORY];
-        if self.limiter.fullness(HISTORY, now) > self.limiter.fullness(DESCRIBE, now) {
-            apis.reverse();
-        }
-        apis.into_iter().find(|api| self.limiter.take_spare(api, now))
+    fn spare_call(&self, apis: &[&'static str], now: Instant) -> Option<&'static str> {
+        let fullest = |a: &&&'static str, b: &&&'static str| {
+            self.limiter.fullness(a, now).total_cmp(&self.limiter.fullness(b, now))
+        };
+        apis.iter().max_by(fullest).copied().filter(|api| self.limiter.take_spare(api, now))
     }
 
     async fn look(&self, arn: &str, api: &'static str, asked_at: Instant) {
@@ -221,6 +225,7 @@ impl Watcher {
             if api == HISTORY { self.last_event(arn, &call).await } else { self.describe(arn, &call).await };
         match seen {
             Ok(None) => self.runs(arn, asked_at),
+            Ok(Some(seen)) if self.is_of_before(arn, &seen) => self.runs(arn, asked_at),
             Ok(Some(seen)) => self.ended(arn, Ok(seen)),
             Err(error @ AwsError::NotFound { .. }) => {
                 let is_young = lock(&self.watched)
@@ -274,6 +279,11 @@ impl Watcher {
         Ok(history.events().first().and_then(Seen::of_event))
     }
 
+    /// Right after a redrive the end that the execution had before may still be seen.
+    fn is_of_before(&self, arn: &str, seen: &Seen) -> bool {
+        lock(&self.watched).get(arn).is_some_and(|watched| seen.redrives < watched.watch.redrives)
+    }
+
     fn runs(&self, arn: &str, asked_at: Instant) {
         if let Some(watched) = lock(&self.watched).get_mut(arn) {
             watched.looked = watched.age(asked_at, self.speed);
@@ -305,6 +315,7 @@ impl Seen {
         Some(Self {
             status: described.status,
             ended_at: described.stop_date.as_ref().and_then(timestamp),
+            redrives: described.redrive_count.and_then(|count| u32::try_from(count).ok()).unwrap_or_default(),
             output: described.output,
             error: described.error,
             cause: described.cause,
@@ -340,7 +351,7 @@ impl Seen {
             }
             _ => return None,
         };
-        Some(Self { status, ended_at: timestamp(event.timestamp()), output, error, cause })
+        Some(Self { status, ended_at: timestamp(event.timestamp()), redrives: 0, output, error, cause })
     }
 }
 

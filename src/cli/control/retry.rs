@@ -36,6 +36,9 @@ pub(in crate::cli) struct RetryArgs {
     /// Take the pipeline file as it is now; the difference is shown first
     #[arg(long)]
     with_current: bool,
+    /// Begin failed jobs anew, where their executions could go on from where they failed (on AWS: redrive)
+    #[arg(long)]
+    from_start: bool,
     /// Say what would run again, and do nothing
     #[arg(long)]
     dry_run: bool,
@@ -64,7 +67,12 @@ pub(in crate::cli) fn retry(args: &RetryArgs, context: &Context) -> Outcome {
             context.console.talk("nothing was done (`--dry-run`)");
             return Ok(Exit::Done);
         }
-        let entry = Entry::Retry { by: user_name(context), jobs: args.job.clone(), after };
+        let entry = Entry::Retry {
+            by: user_name(context),
+            jobs: args.job.clone(),
+            from_start: args.from_start,
+            after,
+        };
         let session = SessionRecord { version: deployment.version.clone(), ..session };
         let parts = Ready { session, store, entry, output: args.go_on.output, plan, plugins, deployment };
         args.go_on.finish(ready(parts, context).await?).await

@@ -13,6 +13,10 @@ impl Conditions for Fixed {
             Some(Err(())) => Err(Box::default()),
         }
     }
+
+    fn has_same_input(&mut self, _job: usize, redrive: &RedriveRecord) -> bool {
+        redrive.input_sha256 == "same"
+    }
 }
 
 fn node(key: usize, upstreams: &[usize], run_if: RunIf) -> JobNode {
@@ -526,4 +530,39 @@ proptest! {
             world.run_out();
         }
     }
+}
+
+/// A session of one job, whose failed execution a retry lets go on if the input is the same.
+#[track_caller]
+fn redriven(input_sha256: &str) -> (String, Option<u32>, JobRecord) {
+    let redrive = RedriveRecord {
+        execution: "s--j0-1".into(),
+        attempt: 1,
+        count: 2,
+        input_sha256: input_sha256.into(),
+    };
+    let mut dispatcher = dispatcher(vec![node(0, &[], RunIf::AllSucceeded)], 1, OnFailure::Finish);
+    let pending = JobRecord { attempt: 3, redrive: Some(redrive), ..JobRecord::pending("j0") };
+    dispatcher.restore(&[pending], Executions::Survive);
+    let effects = dispatcher.handle(Input::Retry, now(), &mut Fixed::default());
+    let EventKind::JobStarted { attempt: 4, execution, redrive, .. } = &effects.events[0] else {
+        panic!("{:?}", effects.events);
+    };
+    assert_eq!(dispatcher.execution(0).0, *execution);
+    (execution.clone(), *redrive, effects.jobs[0].clone())
+}
+
+#[test]
+fn an_execution_goes_on_as_the_next_attempt() {
+    let (execution, redrive, record) = redriven("same");
+    assert_eq!((execution.as_str(), redrive), ("s--j0-1", Some(3)));
+    assert_eq!((record.attempt, record.execution.as_deref()), (4, Some("s--j0-1")));
+    assert!(record.redrive.is_some(), "whoever takes it up knows how");
+}
+
+#[test]
+fn with_another_input_a_new_execution_starts() {
+    let (execution, redrive, record) = redriven("another");
+    assert!(execution.ends_with("--j0-4"), "{execution}");
+    assert_eq!((redrive, record.redrive), (None, None));
 }

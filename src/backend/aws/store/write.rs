@@ -325,7 +325,14 @@ mod tests {
             event(1, skipped("a")),
             event(2, skipped("b")),
             event(3, skipped("a")),
-            event(4, EventKind::JobsReset { jobs: vec!["c".into()] }),
+            event(
+                4,
+                EventKind::JobsReset {
+                    jobs: vec!["c".into()],
+                    redriven: Vec::new(),
+                    not_redriven: Default::default(),
+                },
+            ),
             event(5, EventKind::SessionStarted),
         ];
         let jobs = ["a", "b", "c", "d"].map(JobRecord::pending).to_vec();
