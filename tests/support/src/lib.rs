@@ -4,9 +4,13 @@
 //! in which what changes from run to run is replaced by its name in brackets.
 //! Deliberately does not: know what bunsui does.
 
+#[cfg(test)]
+mod ask;
 mod emulator;
+mod loopback;
 mod redact;
 mod scratch;
+pub mod step_functions;
 
 pub use emulator::{Emulator, enforcing_ministack, ministack, moto, own_account, tool};
 pub use redact::Redactions;
