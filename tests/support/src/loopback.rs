@@ -3,7 +3,7 @@
 //! Takes: what is to be done with each connection. Gives: an address. It ends, and its connections with it, when it is dropped.
 //! Deliberately does not: know what is spoken.
 
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::CONTENT_TYPE;
 use hyper::{Request, Response, StatusCode};
@@ -93,16 +93,12 @@ pub(crate) async fn all_of<B: Body>(body: B) -> Result<Bytes, B::Error> {
     Ok(body.collect().await?.to_bytes())
 }
 
-/// An answer with a body of one piece.
-pub(crate) fn answer(
-    status: StatusCode,
-    content_type: &str,
-    body: impl Into<Bytes>,
-) -> Response<Full<Bytes>> {
+/// An answer.
+pub(crate) fn answer(status: StatusCode, content_type: &str, body: impl Into<Bytes>) -> Response<Bytes> {
     Response::builder()
         .status(status)
         .header(CONTENT_TYPE, content_type)
         .header("x-amzn-requestid", "00000000-0000-4000-8000-000000000000")
-        .body(Full::new(body.into()))
+        .body(body.into())
         .expect("status and content type are right")
 }

@@ -20,13 +20,13 @@ pub(super) fn start(world: Arc<Mutex<World>>) -> Loopback {
 async fn serve(stream: TcpStream, world: Arc<Mutex<World>>) {
     let service = service_fn(move |request| {
         let world = world.clone();
-        async move { Ok::<_, hyper::Error>(reply(&buffered(request).await?, &world)) }
+        async move { Ok::<_, hyper::Error>(reply(&buffered(request).await?, &world).map(Full::new)) }
     });
     // Whoever hangs up makes this an error; nobody is left to be told.
     let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
-fn reply(request: &Request<Bytes>, world: &Mutex<World>) -> Response<Full<Bytes>> {
+fn reply(request: &Request<Bytes>, world: &Mutex<World>) -> Response<Bytes> {
     let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok());
     if let Some(api) = target.and_then(|target| target.strip_prefix("AWSStepFunctions.")) {
         return step_functions(api, request.body(), world);
@@ -40,7 +40,7 @@ fn reply(request: &Request<Bytes>, world: &Mutex<World>) -> Response<Full<Bytes>
     answer(StatusCode::NOT_FOUND, JSON, error.to_string())
 }
 
-fn step_functions(api: &str, body: &[u8], world: &Mutex<World>) -> Response<Full<Bytes>> {
+fn step_functions(api: &str, body: &[u8], world: &Mutex<World>) -> Response<Bytes> {
     let request: Json = match serde_json::from_slice(body) {
         Ok(request) => request,
         Err(error) => {
