@@ -76,8 +76,11 @@ struct Shared {
     is_offline: watch::Sender<bool>,
 }
 
+/// Which request gets which fault.
+type Plan = Box<dyn FnMut(&Asked) -> Option<Fault> + Send>;
+
 struct State {
-    plan: Box<dyn FnMut(&Asked) -> Option<Fault> + Send>,
+    plan: Plan,
     counts: BTreeMap<String, ProxyCounts>,
 }
 

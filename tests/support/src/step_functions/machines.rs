@@ -3,6 +3,7 @@
 //! Follows the Step Functions API reference; each function is the API of its name.
 
 use super::request::{ApiError, Flag, MachineArn, Request, check_name, timestamp, token};
+use super::versions::Version;
 use super::world::World;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
@@ -18,7 +19,7 @@ pub(super) struct Machine {
     created_at: Duration,
     revisions: Vec<Arc<Revision>>,
     pub(super) versions: BTreeMap<u32, Version>,
-    last_version: u32,
+    pub(super) last_version: u32,
     tags: BTreeMap<String, String>,
     /// It was asked to go, and waits for its executions.
     pub(super) is_deleting: bool,
@@ -27,7 +28,7 @@ pub(super) struct Machine {
 /// What a state machine was at a time.
 #[derive(Debug)]
 pub(super) struct Revision {
-    number: usize,
+    pub(super) number: usize,
     since: Duration,
     pub(super) definition: Arc<str>,
     pub(super) role: String,
@@ -35,22 +36,11 @@ pub(super) struct Revision {
     tracing: Json,
 }
 
-/// A revision that was published.
-#[derive(Debug)]
-pub(super) struct Version {
-    pub(super) revision: Arc<Revision>,
-    created_at: Duration,
-    description: Option<String>,
-}
-
 /// "Quotas related to state machines" (developer guide, "Service quotas").
 const DEFINITION_LIMIT: usize = 1_048_576;
 
-/// Versions of one state machine (API reference, PublishStateMachineVersion).
-const VERSION_LIMIT: usize = 1000;
-
 impl Machine {
-    fn current(&self) -> &Arc<Revision> {
+    pub(super) fn current(&self) -> &Arc<Revision> {
         self.revisions.last().expect("it is created with one")
     }
 
@@ -60,33 +50,14 @@ impl Machine {
         seen.unwrap_or(&self.revisions[0])
     }
 
-    /// The version of the current revision, made where there is none: publishing is idempotent (API reference, PublishStateMachineVersion).
-    fn publish(&mut self, description: Option<&str>, now: Duration) -> Result<u32, ApiError> {
-        let current = self.current().clone();
-        let found = self.versions.iter().find(|(_, version)| version.revision.number == current.number);
-        if let Some((number, _)) = found {
-            return Ok(*number);
-        }
-        if self.versions.len() >= VERSION_LIMIT {
-            return Err(ApiError::new(
-                "ServiceQuotaExceededException",
-                "the state machine has 1000 versions already",
-            ));
-        }
-        self.last_version += 1;
-        let description = description.map(str::to_owned);
-        self.versions.insert(self.last_version, Version { revision: current, created_at: now, description });
-        Ok(self.last_version)
-    }
-
-    fn version_arn(&self, version: u32) -> String {
+    pub(super) fn version_arn(&self, version: u32) -> String {
         format!("{}:{version}", self.arn)
     }
 }
 
 impl Revision {
     /// None for the first one: "INITIAL" has no id (API reference, DescribeStateMachine, `revisionId`).
-    fn id(&self) -> Option<String> {
+    pub(super) fn id(&self) -> Option<String> {
         (self.number > 0).then(|| format!("{:08x}-0000-4000-8000-000000000000", self.number))
     }
 }
@@ -97,7 +68,7 @@ impl World {
     }
 
     /// One that may be changed.
-    fn lasting_machine(&mut self, arn: &MachineArn) -> Result<&mut Machine, ApiError> {
+    pub(super) fn lasting_machine(&mut self, arn: &MachineArn) -> Result<&mut Machine, ApiError> {
         match self.machines.get_mut(&arn.machine) {
             None => Err(ApiError::no_machine(&arn.machine)),
             Some(machine) if machine.is_deleting => Err(deleting(&arn.machine)),
@@ -240,48 +211,6 @@ impl World {
         Ok(page("stateMachines", self.machines.values().map(item), from, size))
     }
 
-    /// Of the current revision; a `revisionId` that is not the current one's is a conflict.
-    pub(super) fn publish_version(&mut self, request: Request, now: Duration) -> Result<Json, ApiError> {
-        let arn = unqualified(request.text("stateMachineArn")?)?;
-        let machine = self.lasting_machine(&arn)?;
-        let asked = request.optional_text("revisionId");
-        if asked.is_some_and(|asked| machine.current().id().as_deref() != Some(asked)) {
-            return Err(ApiError::new("ConflictException", "the revision is not the current one"));
-        }
-        let version = machine.publish(request.optional_text("description"), now)?;
-        let created_at = machine.versions[&version].created_at;
-        Ok(json!({
-            "creationDate": timestamp(created_at),
-            "stateMachineVersionArn": machine.version_arn(version),
-        }))
-    }
-
-    /// Newest first.
-    pub(super) fn list_versions(&self, request: Request) -> Result<Json, ApiError> {
-        let arn = unqualified(request.text("stateMachineArn")?)?;
-        let (size, from) = (request.page_size()?, request.position()?.unwrap_or(0));
-        let machine = self.machine(&arn.machine)?;
-        let item = |(number, version): (&u32, &Version)| {
-            json!({
-                "stateMachineVersionArn": machine.version_arn(*number),
-                "creationDate": timestamp(version.created_at),
-            })
-        };
-        Ok(page("stateMachineVersions", machine.versions.iter().rev().map(item), from, size))
-    }
-
-    /// Its executions go on. One that is not there is deleted already.
-    pub(super) fn delete_version(&mut self, request: Request) -> Result<Json, ApiError> {
-        let arn = MachineArn::parse(request.text("stateMachineVersionArn")?)?;
-        let Some(version) = arn.version else {
-            return Err(ApiError::validation("a version's ARN is needed"));
-        };
-        if let Some(machine) = self.machines.get_mut(&arn.machine) {
-            machine.versions.remove(&version);
-        }
-        Ok(json!({}))
-    }
-
     pub(super) fn tag_resource(&mut self, request: Request) -> Result<Json, ApiError> {
         let arn = request.text("resourceArn")?;
         let machine = self.machines.get_mut(arn).ok_or_else(|| no_resource(arn))?;
@@ -299,7 +228,7 @@ impl World {
 }
 
 /// One page of items, and the token of the next.
-fn page(member: &str, items: impl ExactSizeIterator<Item = Json>, from: u64, size: usize) -> Json {
+pub(super) fn page(member: &str, items: impl ExactSizeIterator<Item = Json>, from: u64, size: usize) -> Json {
     let from = usize::try_from(from).unwrap_or(usize::MAX);
     let next = from.saturating_add(size);
     let has_more = items.len() > next;
@@ -318,7 +247,7 @@ fn is_same(found: &Revision, wanted: &Revision) -> bool {
         && found.tracing == wanted.tracing
 }
 
-fn unqualified(arn: &str) -> Result<MachineArn, ApiError> {
+pub(super) fn unqualified(arn: &str) -> Result<MachineArn, ApiError> {
     let parsed = MachineArn::parse(arn)?;
     if parsed.version.is_some() {
         return Err(ApiError::validation(format!("'{arn}' is of a version, not of a state machine")));

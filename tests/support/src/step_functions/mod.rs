@@ -18,6 +18,7 @@ mod script;
 mod server;
 #[cfg(test)]
 mod tests;
+mod versions;
 mod world;
 
 pub use executions::Status;
