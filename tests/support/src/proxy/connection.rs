@@ -108,7 +108,7 @@ impl Exchange {
     }
 
     async fn connect(&self) -> io::Result<SendRequest<Full<Bytes>>> {
-        let stream = TcpStream::connect(self.shared.target).await?;
+        let stream = TcpStream::connect(&self.shared.target).await?;
         stream.set_nodelay(true)?;
         let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
         let (sender, connection) = handshake.map_err(io::Error::other)?;

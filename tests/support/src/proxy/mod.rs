@@ -14,7 +14,6 @@ pub use plan::{RandomPlan, Rule};
 
 use crate::loopback::Loopback;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -71,7 +70,8 @@ pub struct Proxy {
 
 /// What the connections and the tests share.
 struct Shared {
-    target: SocketAddr,
+    /// `ADDRESS:PORT`
+    target: String,
     state: Mutex<State>,
     is_offline: watch::Sender<bool>,
 }
@@ -106,15 +106,15 @@ impl ProxyCounts {
 }
 
 impl Proxy {
-    /// In front of `http://ADDRESS:PORT`. Until there is a plan, all is handed on.
+    /// In front of `http://ADDRESS:PORT`. Until there is a plan, all is handed on; where nothing answers there, that is status 502.
     ///
     /// # Panics
     ///
-    /// Where that is no such address, or loopback has no free port.
+    /// Where loopback has no free port.
     pub fn start(target: &str) -> Self {
         let target = target.trim_start_matches("http://").trim_end_matches('/');
         let shared = Arc::new(Shared {
-            target: target.parse().expect("the server is at an address and a port"),
+            target: target.to_owned(),
             state: Mutex::new(State { plan: Box::new(|_| None), counts: BTreeMap::new() }),
             is_offline: watch::Sender::new(false),
         });

@@ -53,11 +53,16 @@ impl Execution {
 impl World {
     /// Pages forwards or, with `reverseOrder`, backwards; without inputs and outputs where `includeExecutionData` is false.
     pub(super) fn execution_history(&self, request: Request, now: Duration) -> Result<Json, ApiError> {
-        let execution = self.execution(request.text("executionArn")?, now)?;
+        let arn = request.text("executionArn")?;
+        let execution = self.execution(arn, now)?;
+        let seen_at = now.saturating_sub(self.history_delay);
+        if execution.begun(seen_at).is_empty() {
+            return Err(ApiError::no_execution(arn));
+        }
         let size = request.page_size()?;
         let is_reverse = request.flag("reverseOrder", Flag::Off);
         let data = request.flag("includeExecutionData", Flag::On);
-        let events = events(execution, &self.region, data, now);
+        let events = events(execution, &self.region, data, seen_at);
         // Backwards, a position is the number of events that are still to come, so that newer ones do not move the pages.
         let rest = match request.position()? {
             None if is_reverse => events.len(),
@@ -151,8 +156,8 @@ impl Writer<'_> {
             let failed_tries = if is_last { attempt.script.failed_tries } else { 0 };
             let kind = self.kind(name);
             let visit = Visit { name, kind: &kind, from, to, failed_tries };
-            // A redrive takes up the state that did not succeed: it is in it already.
-            let is_taken_up = index > 0 && place == 0;
+            // A redrive "reschedules and then reruns" a task that did not succeed; that other states are entered again is a guess.
+            let is_taken_up = index > 0 && place == 0 && kind == "Task";
             self.visit(&visit, attempt, is_taken_up, is_last);
         }
         if attempt.stop.is_some() {

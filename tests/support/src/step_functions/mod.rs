@@ -50,6 +50,8 @@ pub struct Options {
     /// So long, in its time, what happened is not seen yet by DescribeExecution, ListExecutions, DescribeStateMachine, and by starts that
     /// name no version.
     pub consistency_delay: Duration,
+    /// The same for GetExecutionHistory. That it is ever late is a guess: the API reference says so of the others alone.
+    pub history_delay: Duration,
 }
 
 impl Default for Options {
@@ -60,6 +62,7 @@ impl Default for Options {
             quotas: None,
             speed: 1.0,
             consistency_delay: Duration::ZERO,
+            history_delay: Duration::ZERO,
         }
     }
 }
@@ -151,6 +154,7 @@ impl StandIn {
             region: options.region,
             account: options.account,
             consistency_delay: options.consistency_delay,
+            history_delay: options.history_delay,
             clock: Clock::new(options.speed),
             buckets: Buckets::new(quotas),
             script: Arc::new(|_| Script::default()),

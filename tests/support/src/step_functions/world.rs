@@ -20,6 +20,7 @@ pub(super) struct World {
     pub(super) region: String,
     pub(super) account: String,
     pub(super) consistency_delay: Duration,
+    pub(super) history_delay: Duration,
     pub(super) clock: Clock,
     pub(super) buckets: Buckets,
     pub(super) script: Scripts,

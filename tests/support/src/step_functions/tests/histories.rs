@@ -99,3 +99,16 @@ fn what_was_stopped_or_timed_out_says_so() {
     assert_eq!(kinds(&fixture, &stopped, 100, true)[0], "ExecutionAborted");
     assert_eq!(kinds(&fixture, &stopped, 100, true)[1], "TaskStarted");
 }
+
+#[test]
+fn a_history_may_be_late_as_well() {
+    let fixture = Fixture::with(Options { history_delay: 3 * SECOND, ..Options::default() });
+    let arn = fixture.begin("e");
+    let history = json!({"executionArn": arn});
+    assert_eq!(fixture.error("GetExecutionHistory", &history), "ExecutionDoesNotExist");
+    fixture.stand_in.advance(3 * SECOND);
+    assert_eq!(fixture.describe(&arn)["status"], "SUCCEEDED");
+    assert_eq!(kinds(&fixture, &arn, 100, true)[0], "TaskStarted", "its end is not seen yet");
+    fixture.stand_in.advance(SECOND);
+    assert_eq!(kinds(&fixture, &arn, 100, true)[0], "ExecutionSucceeded");
+}
