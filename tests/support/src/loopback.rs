@@ -9,6 +9,7 @@ use hyper::header::CONTENT_TYPE;
 use hyper::{Request, Response, StatusCode};
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
@@ -74,10 +75,13 @@ where
     S: Fn(TcpStream) -> F,
 {
     loop {
-        // A connection that was given up before it was accepted is an error of that one alone.
-        if let Ok((stream, _)) = listener.accept().await {
-            let _ = stream.set_nodelay(true);
-            tokio::spawn(serve(stream));
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let _ = stream.set_nodelay(true);
+                tokio::spawn(serve(stream));
+            }
+            // A connection that was given up before it was accepted, or no file descriptor is free: the next one may do better.
+            Err(_) => tokio::time::sleep(Duration::from_millis(1)).await,
         }
     }
 }

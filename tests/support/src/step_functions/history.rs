@@ -183,6 +183,15 @@ impl Writer<'_> {
         self.definition["States"][state]["Type"].as_str().unwrap_or("Task").to_owned()
     }
 
+    /// Of `arn:aws:states:::TYPE:RESOURCE`; where the definition does not say, a Lambda function's.
+    fn resource(&self, state: &str) -> Json {
+        let named = self.definition["States"][state]["Resource"].as_str();
+        let pair =
+            named.and_then(|arn| arn.split_once(":states:::")).and_then(|(_, name)| name.split_once(':'));
+        let (kind, resource) = pair.unwrap_or(("lambda", "invoke"));
+        json!({"resourceType": kind, "resource": resource})
+    }
+
     fn visit(&mut self, visit: &Visit, attempt: &Attempt, is_taken_up: bool, is_last: bool) {
         let Visit { name, kind, from, to, .. } = *visit;
         if !is_taken_up {
@@ -207,7 +216,8 @@ impl Writer<'_> {
 
     /// Each try is scheduled and started; all but the last failed.
     fn task(&mut self, visit: &Visit, attempt: &Attempt, output: Option<&str>) {
-        let resource = json!({"resource": "invoke", "resourceType": "lambda"});
+        let resource = self.resource(visit.name);
+        let is_submitted = resource["resource"].as_str().is_some_and(|name| name.ends_with(".sync"));
         let failed = |error: &str, cause: Option<&str>| {
             let mut details = resource.clone();
             details["error"] = error.into();
@@ -220,6 +230,11 @@ impl Writer<'_> {
             scheduled["parameters"] = if self.data { "{}" } else { "" }.into();
             self.push(visit.from, "TaskScheduled", Some(("taskScheduledEventDetails", scheduled)));
             self.push(visit.from, "TaskStarted", Some(("taskStartedEventDetails", resource.clone())));
+            if is_submitted {
+                let submission = attempt.script.submission.to_string();
+                let details = self.with_data(resource.clone(), "output", &submission);
+                self.push(visit.from, "TaskSubmitted", Some(("taskSubmittedEventDetails", details)));
+            }
             if tries < visit.failed_tries {
                 self.push(visit.from, "TaskFailed", failed("States.TaskFailed", None));
             }

@@ -32,8 +32,10 @@ pub struct Script {
     /// The states that it enters, in order; it fails in the last one. Where there are none, it is in `StartAt` of the definition, and
     /// once redriven, where it ended before.
     pub states: Vec<String>,
-    /// So many tries of the last state failed before the one that counts: three events each.
+    /// So many tries of the last state failed before the one that counts: three events each, four of tasks that are submitted.
     pub failed_tries: usize,
+    /// What the service answered that tasks with a Resource in `.sync` were submitted to, such as ECS with a task's ARN.
+    pub submission: Json,
 }
 
 /// How an execution ends.
@@ -57,7 +59,7 @@ pub enum End {
 impl Script {
     /// It ends in a certain way after a while.
     pub fn new(duration: Duration, end: End) -> Self {
-        Self { duration, end, states: Vec::new(), failed_tries: 0 }
+        Self { duration, end, states: Vec::new(), failed_tries: 0, submission: empty() }
     }
 
     /// It succeeds.
@@ -88,11 +90,22 @@ impl Script {
         self.failed_tries = tries;
         self
     }
+
+    /// Submitted tasks were answered with this.
+    #[must_use]
+    pub fn submitted(mut self, answer: Json) -> Self {
+        self.submission = answer;
+        self
+    }
 }
 
 /// Succeeds after a second with an empty object.
 impl Default for Script {
     fn default() -> Self {
-        Self::succeeded(Duration::from_secs(1), Json::Object(serde_json::Map::new()))
+        Self::succeeded(Duration::from_secs(1), empty())
     }
+}
+
+fn empty() -> Json {
+    Json::Object(serde_json::Map::new())
 }

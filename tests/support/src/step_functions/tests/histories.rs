@@ -112,3 +112,21 @@ fn a_history_may_be_late_as_well() {
     fixture.stand_in.advance(SECOND);
     assert_eq!(kinds(&fixture, &arn, 100, true)[0], "ExecutionSucceeded");
 }
+
+#[test]
+fn a_task_that_is_waited_for_was_submitted() {
+    let fixture = Fixture::new();
+    let definition = json!({
+        "StartAt": "load",
+        "States": {"load": {"Type": "Task", "Resource": "arn:aws:states:::ecs:runTask.sync"}},
+    });
+    fixture.stand_in.update_state_machine(&fixture.machine, &definition.to_string()).unwrap();
+    fixture.stand_in.script(|_| Script::endless().submitted(json!({"Tasks": ["t"]})));
+    let started = fixture.ok("StartExecution", &json!({"stateMachineArn": fixture.machine, "name": "e"}));
+    let request = json!({"executionArn": started["executionArn"], "reverseOrder": true, "maxResults": 1});
+    let page = fixture.ok("GetExecutionHistory", &request);
+    assert_eq!(page["events"][0]["type"], "TaskSubmitted");
+    let details = &page["events"][0]["taskSubmittedEventDetails"];
+    let said = [&details["resourceType"], &details["resource"], &details["output"]];
+    assert_eq!(said, ["ecs", "runTask.sync", "{\"Tasks\":[\"t\"]}"]);
+}
