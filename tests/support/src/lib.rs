@@ -1,12 +1,19 @@
 //! What the tests share: a scratch folder with an empty environment, bunsui run in it, and all that it said as one text.
 //!
 //! Takes: the executable's path (only an integration test knows it, as `env!("CARGO_BIN_EXE_bunsui")`). Gives: snapshots
-//! in which what changes from run to run is replaced by its name in brackets.
+//! in which what changes from run to run is replaced by its name in brackets. And what stands in for AWS: emulators that are
+//! started ([`ministack`], [`moto`]), Step Functions with its quotas and its delays ([`step_functions`]), and a proxy that injects
+//! faults before any of them ([`proxy`]).
 //! Deliberately does not: know what bunsui does.
 
+#[cfg(test)]
+mod ask;
 mod emulator;
+mod loopback;
+pub mod proxy;
 mod redact;
 mod scratch;
+pub mod step_functions;
 
 pub use emulator::{Emulator, enforcing_ministack, ministack, moto, own_account, tool};
 pub use redact::Redactions;
