@@ -276,6 +276,9 @@ pub struct LogsRequest {
     pub keys: Json,
     /// What the state returned or its submission said, where it is known.
     pub submitted: Option<Json>,
+    /// How to reach AWS.
+    #[serde(default)]
+    pub aws: Aws,
 }
 
 /// A place in CloudWatch Logs.
@@ -285,6 +288,12 @@ pub struct LogSource {
     pub group: String,
     /// Streams that begin so; all, where it is empty.
     pub stream_prefix: String,
+    /// A filter pattern of CloudWatch Logs that picks the task's own lines, where others write to the same streams.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<String>,
+    /// The Region, where it is not the host's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
 }
 
 /// A call could not be answered.
