@@ -62,6 +62,6 @@ impl OperationType for Lambda {
     }
 
     fn explain(&self, request: &ExplainRequest) -> Option<Explanation> {
-        explain::explain(&request.error, &request.cause)
+        explain::explain(request)
     }
 }
