@@ -64,6 +64,6 @@ impl OperationType for Ecs {
     }
 
     fn explain(&self, request: &ExplainRequest) -> Option<Explanation> {
-        explain::explain(&request.error, &request.cause)
+        explain::explain(request)
     }
 }
