@@ -21,7 +21,7 @@ pub(crate) fn explain(request: &ExplainRequest) -> Option<Explanation> {
     if let Some(explanation) = of_result(error, cause) {
         return Some(explanation);
     }
-    let own = keys.get("container").and_then(Json::as_str).filter(|name| !name.contains("{%"));
+    let own = crate::known(keys, "container");
     let value = cause::open(cause);
     if let Some(failure) =
         value.get("Failures").and_then(Json::as_array).and_then(|failures| failures.first())
