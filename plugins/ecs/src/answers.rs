@@ -12,23 +12,26 @@ use serde_json::Value as Json;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
-/// Operation, status, body: one for each request, in order.
+/// Operation, status, body.
+pub(crate) type Answer = (&'static str, u16, Json);
+
+/// One for each request, in order.
 #[derive(Debug, Clone)]
-struct Answers(Arc<Mutex<VecDeque<(&'static str, u16, Json)>>>);
+struct Answers(Arc<Mutex<VecDeque<Answer>>>);
 
 impl HttpConnector for Answers {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let target = request.headers().get("x-amz-target").unwrap_or_default();
         let asked = target.rsplit('.').next().unwrap_or_default().to_owned();
-        let (operation, status, body) =
-            self.0.lock().unwrap().pop_front().unwrap_or_else(|| panic!("nobody expected `{asked}`"));
+        let next = self.0.lock().expect("no test panics while it holds this").pop_front();
+        let (operation, status, body) = next.unwrap_or_else(|| panic!("nobody expected `{asked}`"));
         assert_eq!(asked, operation);
-        let status = status.try_into().unwrap();
+        let status = status.try_into().expect("a test gives a status of HTTP");
         HttpConnectorFuture::ready(Ok(HttpResponse::new(status, SdkBody::from(body.to_string()))))
     }
 }
 
-pub(crate) fn client(answers: Vec<(&'static str, u16, Json)>) -> aws_sdk_ecs::Client {
+pub(crate) fn client(answers: Vec<Answer>) -> aws_sdk_ecs::Client {
     let answers = Answers(Arc::new(Mutex::new(answers.into())));
     let http = http_client_fn(move |_, _| SharedHttpConnector::new(answers.clone()));
     let config = Config::builder()

@@ -7,7 +7,7 @@
 use crate::known;
 use crate::submitted::Submitted;
 use aws_sdk_ecs::Client;
-use aws_sdk_ecs::types::{ContainerDefinition, LogDriver};
+use aws_sdk_ecs::types::{ContainerDefinition, LogDriver, TaskDefinition};
 use bunsui_plugin_sdk::aws::{Refusal, block_on, configuration};
 use bunsui_plugin_sdk::{LogSource, LogsRequest, PluginError};
 
@@ -40,7 +40,7 @@ async fn logs_by(
         .help("looking needs `ecs:DescribeTaskDefinition`")
     })?;
     let own = known(&request.keys, "container");
-    let containers = found.task_definition().map(|found| found.container_definitions()).unwrap_or_default();
+    let containers = found.task_definition().map(TaskDefinition::container_definitions).unwrap_or_default();
     let wanted = containers.iter().filter(|container| own.is_none() || container.name() == own);
     Ok(wanted.flat_map(|container| sources(container, tasks, request.aws.region.as_deref())).collect())
 }

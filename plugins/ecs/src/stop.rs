@@ -25,9 +25,13 @@ pub(crate) fn stop(request: &StopRequest) -> Result<StopReport, PluginError> {
 }
 
 async fn stop_by(client: &Client, request: &StopRequest) -> StopReport {
-    let Some(submitted) = &request.submitted else { return look(client, &request.keys).await };
+    let submitted = request.submitted.as_ref();
+    let tasks = submitted.map(Submitted::of).unwrap_or_default();
+    if tasks.is_empty() && !submitted.is_some_and(was_refused) {
+        return look(client, &request.keys).await;
+    }
     let mut report = StopReport::default();
-    for task in Submitted::of(submitted) {
+    for task in tasks {
         let what = format!("ECS task {}", task.task);
         match end(client, &task, &request.execution_arn).await {
             Ok(()) => report.ended.push(what),
@@ -35,6 +39,11 @@ async fn stop_by(client: &Client, request: &StopRequest) -> StopReport {
         }
     }
     report
+}
+
+/// RunTask answered that there is no task.
+fn was_refused(submitted: &Json) -> bool {
+    submitted.get("Failures").and_then(Json::as_array).is_some_and(|failures| !failures.is_empty())
 }
 
 /// A task that has ended, and one that ECS has forgotten since, is as good as ended now.
@@ -67,7 +76,7 @@ async fn look(client: &Client, keys: &Json) -> StopReport {
             vec!["whether an ECS task still runs is not known: in which cluster, the run decided".to_owned()]
         }
         (cluster, _) => match candidates(client, cluster, known(keys, "task_definition")).await {
-            Ok(tasks) => suspected(&tasks, cluster.unwrap_or("default")),
+            Ok(found) => suspected(&found, cluster.unwrap_or("default")),
             Err(refusal) => {
                 let cluster = cluster.unwrap_or("default");
                 vec![format!("whether an ECS task still runs in cluster `{cluster}` is not known: {refusal}")]
@@ -77,11 +86,12 @@ async fn look(client: &Client, keys: &Json) -> StopReport {
     StopReport { ended: Vec::new(), left }
 }
 
-fn suspected(tasks: &[String], cluster: &str) -> Vec<String> {
-    if tasks.len() > NAMED {
-        let count = tasks.len();
+fn suspected(found: &Candidates, cluster: &str) -> Vec<String> {
+    let Candidates { tasks, has_more } = found;
+    if *has_more || tasks.len() > NAMED {
+        let count = if *has_more { "over a hundred".to_owned() } else { tasks.len().to_string() };
         return vec![format!(
-            "{count} ECS tasks of Step Functions run in cluster `{cluster}`; which of them are of this execution is not known"
+            "cluster `{cluster}` runs {count} ECS tasks of Step Functions; which of them are of this execution is not known"
         )];
     }
     tasks
@@ -90,25 +100,37 @@ fn suspected(tasks: &[String], cluster: &str) -> Vec<String> {
         .collect()
 }
 
+/// Running tasks that could be meant.
+struct Candidates {
+    tasks: Vec<String>,
+    /// Whether ECS knows more than it lists at once (a hundred).
+    has_more: bool,
+}
+
 /// Running tasks that Step Functions started, of the definition where that is known. ListTasks takes no other filter
 /// beside `startedBy`.
 async fn candidates(
     client: &Client,
     cluster: Option<&str>,
     definition: Option<&str>,
-) -> Result<Vec<String>, Refusal> {
+) -> Result<Candidates, Refusal> {
     let cluster = cluster.map(ToOwned::to_owned);
     let listed = client.list_tasks().set_cluster(cluster.clone()).started_by(STARTED_BY).send().await;
-    let listed = listed.map_err(|error| Refusal::of(&error))?.task_arns.unwrap_or_default();
-    let Some(family) = definition.map(family).filter(|_| !listed.is_empty()) else { return Ok(listed) };
-    let described = client.describe_tasks().set_cluster(cluster).set_tasks(Some(listed.clone())).send().await;
-    // Who may list need not be allowed to describe; then all of them could be meant.
-    let Ok(described) = described else { return Ok(listed) };
-    let is_of_family = |task: &&aws_sdk_ecs::types::Task| {
-        task.task_definition_arn().is_some_and(|arn| self::family(arn) == family)
+    let listed = listed.map_err(|error| Refusal::of(&error))?;
+    let has_more = listed.next_token().is_some();
+    let tasks = listed.task_arns.unwrap_or_default();
+    let Some(family) = definition.map(family).filter(|_| !tasks.is_empty()) else {
+        return Ok(Candidates { tasks, has_more });
     };
-    let tasks = described.tasks().iter().filter(is_of_family);
-    Ok(tasks.filter_map(|task| task.task_arn().map(ToOwned::to_owned)).collect())
+    let described = client.describe_tasks().set_cluster(cluster).set_tasks(Some(tasks.clone())).send().await;
+    // Who may list need not be allowed to describe; then all of them could be meant.
+    let Ok(described) = described else { return Ok(Candidates { tasks, has_more }) };
+    let of_family = described
+        .tasks()
+        .iter()
+        .filter(|task| task.task_definition_arn().is_some_and(|arn| self::family(arn) == family))
+        .filter_map(|task| task.task_arn().map(ToOwned::to_owned));
+    Ok(Candidates { tasks: of_family.collect(), has_more })
 }
 
 /// `etl` of `etl`, `etl:3` and `arn:…:task-definition/etl:3`.
@@ -120,7 +142,7 @@ fn family(definition: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::answers::client;
+    use crate::answers::{Answer, client};
     use serde_json::json;
 
     const TASK: &str = "arn:aws:ecs:eu-west-1:123456789012:task/data/0d9db362";
@@ -128,13 +150,7 @@ mod tests {
 
     /// What is reported where ECS answers so.
     #[track_caller]
-    fn check(
-        keys: Json,
-        submitted: Option<Json>,
-        answers: Vec<(&'static str, u16, Json)>,
-        ended: &[&str],
-        left: &[&str],
-    ) {
+    fn check(keys: Json, submitted: Option<Json>, answers: Vec<Answer>, ended: &[&str], left: &[&str]) {
         let request =
             StopRequest { keys, execution_arn: EXECUTION.to_owned(), submitted, aws: Default::default() };
         let report = block_on(stop_by(&client(answers), &request)).unwrap();
@@ -217,13 +233,33 @@ mod tests {
     }
 
     #[test]
-    fn many_tasks_are_counted() {
-        let tasks: Vec<String> = (0..11).map(|index| format!("task-{index}")).collect();
-        assert_eq!(
-            suspected(&tasks, "data"),
-            [
-                "11 ECS tasks of Step Functions run in cluster `data`; which of them are of this execution is not known"
-            ]
+    fn a_submission_that_names_no_task_is_as_good_as_none() {
+        let listed = || vec![("ListTasks", 200, json!({"taskArns": [TASK]}))];
+        let sentence = format!("ECS task {TASK} may be of this execution: Step Functions started it");
+        check(
+            json!({}),
+            Some(json!({"Tasks": [{"ClusterArn": "c"}], "Failures": []})),
+            listed(),
+            &[],
+            &[&sentence],
         );
+        check(json!({}), Some(json!({})), listed(), &[], &[&sentence]);
+    }
+
+    #[test]
+    fn many_tasks_are_counted() {
+        let said = |count: usize, has_more| {
+            let tasks = (0..count).map(|index| format!("task-{index}")).collect();
+            suspected(&Candidates { tasks, has_more }, "data").join("\n")
+        };
+        let sentence = |count: &str| {
+            format!(
+                "cluster `data` runs {count} ECS tasks of Step Functions; which of them are of this execution is not known"
+            )
+        };
+        assert_eq!(said(11, false), sentence("11"));
+        // Those of another definition were left out, and the rest was never looked at.
+        assert_eq!(said(0, true), sentence("over a hundred"));
+        assert_eq!(said(2, false).lines().count(), 2);
     }
 }
