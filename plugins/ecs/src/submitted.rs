@@ -20,11 +20,10 @@ pub(crate) struct Submitted {
 impl Submitted {
     /// Of all tasks that are named.
     pub(crate) fn of(submitted: &Json) -> Vec<Self> {
-        let opened = submitted.as_str().map(cause::open);
-        let value = opened.as_ref().unwrap_or(submitted);
+        let value = cause::open_value(submitted);
         match value.get("Tasks").and_then(Json::as_array) {
             Some(tasks) => tasks.iter().filter_map(Self::read).collect(),
-            None => Self::read(value).into_iter().collect(),
+            None => Self::read(&value).into_iter().collect(),
         }
     }
 

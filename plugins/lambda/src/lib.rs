@@ -19,7 +19,7 @@ mod states;
 
 use bunsui_plugin_sdk::{
     ExplainRequest, Explanation, Fragment, Host, LocalTask, LogSource, LogsRequest, OperationType,
-    PermissionsRequest, PluginError, Statement, StatesRequest, StopReport, StopRequest, TaskFailure,
+    PermissionsRequest, PluginError, Statement, StatesRequest, StopReport, StopRequest, TaskFailure, cause,
     export_plugin, schema,
 };
 #[cfg(feature = "aws")]
@@ -66,7 +66,8 @@ impl OperationType for Lambda {
 
     /// Nothing ends an invocation but itself.
     fn stop(&self, request: &StopRequest) -> Result<StopReport, PluginError> {
-        let function = function::Named::of(&request.keys, request.submitted.as_ref());
+        let submitted = request.submitted.as_ref().map(cause::open_value);
+        let function = function::Named::of(&request.keys, submitted.as_ref());
         let function = function.map_or_else(|| "a function".to_owned(), |it| format!("function {}", it.name));
         let left = format!("invocation of {function} goes on until its own timeout");
         Ok(StopReport { ended: Vec::new(), left: vec![left] })

@@ -5,11 +5,12 @@
 //! Deliberately does not: read lines, or fail where Lambda does not say: the group then is the one that Lambda makes.
 
 use crate::function::Named;
-use bunsui_plugin_sdk::{Aws, LogSource, LogsRequest};
+use bunsui_plugin_sdk::{Aws, LogSource, LogsRequest, cause};
 use serde_json::Value as Json;
 
 pub(crate) fn logs(request: &LogsRequest) -> Vec<LogSource> {
-    let submitted = request.submitted.as_ref();
+    let submitted = request.submitted.as_ref().map(cause::open_value);
+    let submitted = submitted.as_ref();
     let Some(function) = Named::of(&request.keys, submitted) else { return Vec::new() };
     let aws = request.aws.or_region_of(function.written);
     let qualifier = request.keys.get("qualifier").and_then(Json::as_str).filter(|text| !text.contains("{%"));
@@ -18,6 +19,7 @@ pub(crate) fn logs(request: &LogsRequest) -> Vec<LogSource> {
         group: own.unwrap_or_else(|| format!("/aws/lambda/{}", function.name)),
         // Streams are of execution environments, which serve many invocations.
         stream_prefix: String::new(),
+        // What does not name its invocation is not picked, as what Python's `print` writes in the text format.
         pattern: submitted.and_then(request_id).map(|id| format!("\"{id}\"")),
         region: aws.region.filter(|_| request.aws.region.is_none()),
     }]
@@ -49,7 +51,10 @@ fn request_id(submitted: &Json) -> Option<&str> {
     };
     let of_message = || {
         let message = submitted.get("errorMessage")?.as_str()?;
-        message.strip_prefix("RequestId: ")?.split_whitespace().next()
+        let mut words = message.split_whitespace();
+        // `RequestId: ID Error: …`, and `TIME ID Task timed out after …`.
+        let is_named = message.starts_with("RequestId: ") || message.contains(" Task timed out after ");
+        words.nth(1).filter(|_| is_named)
     };
     let of_metadata = submitted.pointer("/SdkResponseMetadata/RequestId").and_then(Json::as_str);
     of_metadata.or_else(of_header).or_else(of_message).filter(|id| is_request_id(id))
@@ -71,12 +76,14 @@ mod tests {
             json!({"Payload": {}, "SdkResponseMetadata": {"RequestId": "4c1-a"}}),
             json!({"SdkHttpMetadata": {"HttpHeaders": {"x-amzn-RequestId": "4c1-a"}}}),
             json!({"SdkHttpMetadata": {"HttpHeaders": {"X-Amzn-Requestid": ["4c1-a"]}}}),
+            json!({"errorMessage": "2025-03-25T14:59:02.758Z 4c1-a Task timed out after 3.00 seconds"}),
             json!({"errorMessage": "RequestId: 4c1-a Error: Runtime exited with error: signal: killed"}),
         ] {
             assert_eq!(request_id(&submitted), Some("4c1-a"), "{submitted}");
         }
         assert_eq!(request_id(&json!({"SdkResponseMetadata": {"RequestId": "a\" ?b"}})), None);
         assert_eq!(request_id(&json!({"Payload": {}})), None);
+        assert_eq!(request_id(&json!({"errorMessage": "no such table"})), None);
     }
 
     /// Without the feature, so that nothing is asked.

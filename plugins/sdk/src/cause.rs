@@ -27,6 +27,11 @@ pub fn open(cause: &str) -> Json {
     value
 }
 
+/// The same of a value that may be such a text: `submitted` may come as the service's text.
+pub fn open_value(value: &Json) -> Json {
+    value.as_str().map_or_else(|| value.clone(), open)
+}
+
 /// The object that a text ends with, or the text that is quoted in it.
 fn json_in(text: &str) -> Option<Json> {
     let text = text.trim();
@@ -121,6 +126,7 @@ mod tests {
         assert_eq!(open(&format!("It is not known. Returned payload: {inner}")), inner);
         let plain = json!({"Error": "E", "Cause": "a sentence"});
         assert_eq!(open(&plain.to_string()), plain);
+        assert_eq!((open_value(&plain), open_value(&plain.to_string().into())), (plain.clone(), plain));
     }
 
     #[test]

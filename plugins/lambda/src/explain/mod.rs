@@ -26,7 +26,9 @@ pub(crate) fn explain(request: &ExplainRequest) -> Option<Explanation> {
     // Lambda's own errors have a cause of this form here, and a sentence on AWS.
     let exception = Exception::of(&value);
     let message = exception.as_ref().map_or_else(|| value.as_str().unwrap_or_default(), |it| &it.message);
+    // `Lambda.Unknown` is the function's own, without a name.
     if error.starts_with("Lambda.")
+        && error != "Lambda.Unknown"
         && let Some(explanation) = of_lambda(&function, error, message)
     {
         return Some(explanation);

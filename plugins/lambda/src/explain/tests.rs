@@ -46,6 +46,14 @@ fn what_another_service_refused_is_seen_in_an_exceptions_message() {
     let throttled =
         "An error occurred (ThrottlingException) when calling the PutItem operation: Rate exceeded";
     check("ClientError", said(throttled), &format!("ClientError: {throttled}"), Some(true), "");
+    let unnamed = json!({"errorMessage": "User: arn:aws:sts::1:assumed-role/f/s is not authorized to perform: s3:GetObject"});
+    check(
+        "Lambda.Unknown",
+        unnamed,
+        "User: arn:aws:sts::1:assumed-role/f/s is not authorized to perform: s3:GetObject",
+        Some(false),
+        "in the function's own role",
+    );
     let denied = "An error occurred (AccessDenied) when calling the GetObject operation: User: arn:aws:sts::123456789012:assumed-role/etl-function/etl \
                   is not authorized to perform: s3:GetObject on resource: \"arn:aws:s3:::lake/a\" because no identity-based policy allows it";
     check(
