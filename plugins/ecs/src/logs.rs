@@ -27,9 +27,9 @@ async fn logs_by(
 ) -> Result<Vec<LogSource>, PluginError> {
     // What ran counts more than what the keys say now: a family has another newest revision tomorrow.
     let of_task = tasks.iter().find_map(|task| task.definition.as_deref());
-    let Some(definition) = of_task.or_else(|| known(&request.keys, "task_definition")) else {
-        return Ok(Vec::new());
-    };
+    let of_arguments = || request.submitted.as_ref()?.get("TaskDefinition")?.as_str();
+    let definition = of_task.or_else(|| known(&request.keys, "task_definition")).or_else(of_arguments);
+    let Some(definition) = definition else { return Ok(Vec::new()) };
     let found = client.describe_task_definition().task_definition(definition).send().await;
     let found = found.map_err(|error| {
         let refusal = Refusal::of(&error);
@@ -121,6 +121,7 @@ mod tests {
         let log = || awslogs(json!({"awslogs-group": "g", "awslogs-region": "us-east-1"}));
         let task = json!({"TaskArn": "arn:…:task/c/1", "TaskDefinitionArn": "arn:…:task-definition/etl:3"});
         check(keys(), Some(task), log(), &[("g", "", Some("us-east-1"))]);
+        check(keys(), Some(json!({"TaskDefinition": "etl"})), log(), &[("g", "", Some("us-east-1"))]);
         check(keys(), None, log(), &[]);
     }
 

@@ -9,6 +9,7 @@ use aws_sdk_ecs::Client;
 use bunsui_plugin_sdk::aws::{Refusal, block_on, configuration};
 use bunsui_plugin_sdk::{PluginError, StopReport, StopRequest};
 use serde_json::Value as Json;
+use std::time::Duration;
 
 /// What Step Functions gives as `startedBy` of each task.
 const STARTED_BY: &str = "AWS Step Functions";
@@ -16,12 +17,21 @@ const STARTED_BY: &str = "AWS Step Functions";
 /// More tasks than that are counted, not named.
 const NAMED: usize = 10;
 
+/// A host waits ten seconds, and a stop may need two answers of AWS.
+const LONGEST: Duration = Duration::from_secs(9);
+
 /// ECS keeps no longer reason.
 const LONGEST_REASON: usize = 255;
 
 pub(crate) fn stop(request: &StopRequest) -> Result<StopReport, PluginError> {
     let aws = request.aws.or_region_of(&request.execution_arn);
-    block_on(async { stop_by(&Client::new(&configuration(&aws, "ecs").await), request).await })
+    block_on(async {
+        let client = Client::new(&configuration(&aws, "ecs").await);
+        tokio::time::timeout(LONGEST, stop_by(&client, request)).await.unwrap_or_else(|_| StopReport {
+            ended: Vec::new(),
+            left: vec!["whether an ECS task still runs is not known: AWS did not answer in time".to_owned()],
+        })
+    })
 }
 
 async fn stop_by(client: &Client, request: &StopRequest) -> StopReport {
