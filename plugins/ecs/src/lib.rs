@@ -2,8 +2,10 @@
 //!
 //! On AWS it is `ecs:runTask.sync`; its result is `{exit_code, task_arn}`, or what the container left at `$BUNSUI_OUTPUT`.
 //! Here it is a process of `local.command`, or a container of `local.image`, with the same environment and the same result.
-//! Deliberately does not stop tasks or find their logs on AWS yet: that is `stop` and `logs`.
+//! Deliberately does not read a container's log: `logs` only says where it is.
 
+#[cfg(all(test, feature = "aws"))]
+mod answers;
 mod child;
 mod container;
 #[cfg(feature = "aws")]
@@ -11,18 +13,24 @@ mod ec2;
 mod explain;
 mod keys;
 mod local;
+#[cfg(feature = "aws")]
+mod logs;
 mod output;
 mod permissions;
 #[cfg(feature = "aws")]
 mod preflight;
 mod states;
+#[cfg(feature = "aws")]
+mod stop;
+#[cfg(feature = "aws")]
+mod submitted;
 
 use bunsui_plugin_sdk::{
     ExplainRequest, Explanation, Fragment, Host, LocalTask, OperationType, PermissionsRequest, PluginError,
     Statement, StatesRequest, TaskFailure, export_plugin, schema,
 };
 #[cfg(feature = "aws")]
-use bunsui_plugin_sdk::{Finding, PreflightRequest};
+use bunsui_plugin_sdk::{Finding, LogSource, LogsRequest, PreflightRequest, StopReport, StopRequest};
 use serde_json::Value as Json;
 
 export_plugin! { name: "ecs", version: env!("CARGO_PKG_VERSION"), operation_types: [Ecs] }
@@ -63,7 +71,22 @@ impl OperationType for Ecs {
         local::run(task, host)
     }
 
-    fn explain(&self, request: &ExplainRequest) -> Option<Explanation> {
-        explain::explain(&request.error, &request.cause)
+    #[cfg(feature = "aws")]
+    fn stop(&self, request: &StopRequest) -> Result<StopReport, PluginError> {
+        stop::stop(request)
     }
+
+    fn explain(&self, request: &ExplainRequest) -> Option<Explanation> {
+        explain::explain(request)
+    }
+
+    #[cfg(feature = "aws")]
+    fn logs(&self, request: &LogsRequest) -> Result<Vec<LogSource>, PluginError> {
+        logs::logs(request)
+    }
+}
+
+/// The text of a key, where no run decides it.
+fn known<'a>(keys: &'a Json, key: &str) -> Option<&'a str> {
+    keys.get(key)?.as_str().filter(|text| !text.contains("{%"))
 }

@@ -2,12 +2,14 @@
 //!
 //! On AWS it is `lambda:invoke`; its result is what the function returned. Here a real Runtime API (2018-06-01) on loopback serves any
 //! client (`local.bootstrap`), and bundled clients run Python and Node handlers (`local.handler`).
-//! Deliberately does not read the function's log: where that is, is for `logs` to say.
+//! Deliberately does not read the function's log: `logs` only says where it is.
 
 mod api;
 mod explain;
+mod function;
 mod keys;
 mod local;
+mod logs;
 mod permissions;
 #[cfg(feature = "aws")]
 mod preflight;
@@ -16,8 +18,9 @@ mod sandbox;
 mod states;
 
 use bunsui_plugin_sdk::{
-    ExplainRequest, Explanation, Fragment, Host, LocalTask, OperationType, PermissionsRequest, PluginError,
-    Statement, StatesRequest, TaskFailure, export_plugin, schema,
+    ExplainRequest, Explanation, Fragment, Host, LocalTask, LogSource, LogsRequest, OperationType,
+    PermissionsRequest, PluginError, Statement, StatesRequest, StopReport, StopRequest, TaskFailure, cause,
+    export_plugin, schema,
 };
 #[cfg(feature = "aws")]
 use bunsui_plugin_sdk::{Finding, PreflightRequest};
@@ -61,7 +64,45 @@ impl OperationType for Lambda {
         local::run(task, host)
     }
 
+    /// Nothing ends an invocation but itself.
+    fn stop(&self, request: &StopRequest) -> Result<StopReport, PluginError> {
+        let submitted = request.submitted.as_ref().map(cause::open_value);
+        let function = function::Named::of(&request.keys, submitted.as_ref());
+        let function = function.map_or_else(|| "a function".to_owned(), |it| format!("function {}", it.name));
+        let left = format!("invocation of {function} goes on until its own timeout");
+        Ok(StopReport { ended: Vec::new(), left: vec![left] })
+    }
+
     fn explain(&self, request: &ExplainRequest) -> Option<Explanation> {
-        explain::explain(&request.error, &request.cause)
+        explain::explain(request)
+    }
+
+    fn logs(&self, request: &LogsRequest) -> Result<Vec<LogSource>, PluginError> {
+        Ok(logs::logs(request))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_stop_says_what_it_cannot_end() {
+        let left = |keys: Json| {
+            let request =
+                json!({"keys": keys, "execution_arn": "arn:aws:states:eu-west-1:1:execution:m:e", "aws": {}});
+            let report = Lambda.stop(&serde_json::from_value(request).unwrap()).unwrap();
+            assert_eq!(report.ended, Vec::<String>::new());
+            report.left
+        };
+        assert_eq!(
+            left(json!({"function": "etl:live"})),
+            ["invocation of function etl goes on until its own timeout"]
+        );
+        assert_eq!(
+            left(json!({"function": "{% $params.f %}"})),
+            ["invocation of a function goes on until its own timeout"]
+        );
     }
 }

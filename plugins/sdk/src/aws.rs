@@ -1,4 +1,4 @@
-//! Clients of AWS for `preflight` and `stop`: a plugin reaches AWS in the way that its host does.
+//! Clients of AWS for `preflight`, `stop` and `logs`: a plugin reaches AWS in the way that its host does.
 //!
 //! ```ignore
 //! let configuration = aws::configuration(&request.aws, "lambda").await;

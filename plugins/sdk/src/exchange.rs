@@ -153,6 +153,16 @@ pub struct Aws {
     pub endpoint_urls: BTreeMap<String, String>,
 }
 
+impl Aws {
+    /// The same, and where no Region is set, that of an ARN.
+    #[must_use]
+    pub fn or_region_of(&self, arn: &str) -> Self {
+        let of_arn = || arn.starts_with("arn:").then(|| arn.split(':').nth(3)).flatten();
+        let of_arn = || of_arn().filter(|region| !region.is_empty()).map(ToOwned::to_owned);
+        Self { region: self.region.clone().or_else(of_arn), ..self.clone() }
+    }
+}
+
 /// Of [`OperationType::preflight`](crate::OperationType::preflight).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PreflightRequest {
@@ -276,6 +286,9 @@ pub struct LogsRequest {
     pub keys: Json,
     /// What the state returned or its submission said, where it is known.
     pub submitted: Option<Json>,
+    /// How to reach AWS.
+    #[serde(default)]
+    pub aws: Aws,
 }
 
 /// A place in CloudWatch Logs.
@@ -285,6 +298,12 @@ pub struct LogSource {
     pub group: String,
     /// Streams that begin so; all, where it is empty.
     pub stream_prefix: String,
+    /// A filter pattern of CloudWatch Logs that picks the task's own lines, where others write to the same streams.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<String>,
+    /// The Region, where it is not the host's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
 }
 
 /// A call could not be answered.
@@ -321,5 +340,32 @@ impl PluginError {
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_arns_region_holds_where_none_is_set() {
+        let region = |set: Option<&str>, arn| {
+            let aws = Aws { region: set.map(ToOwned::to_owned), ..Aws::default() };
+            aws.or_region_of(arn).region
+        };
+        let arn = "arn:aws:states:eu-west-1:123456789012:execution:m:e";
+        assert_eq!(region(None, arn).as_deref(), Some("eu-west-1"));
+        assert_eq!(region(Some("us-east-1"), arn).as_deref(), Some("us-east-1"));
+        assert_eq!(region(None, "arn:aws:s3:::lake"), None);
+        assert_eq!(region(None, "a:b:c:d"), None);
+    }
+
+    #[test]
+    fn a_request_of_an_older_host_has_no_way_to_aws() {
+        let request: LogsRequest = serde_json::from_str(r#"{"keys": {}, "submitted": null}"#).unwrap();
+        assert_eq!(request.aws.region, None);
+        let source =
+            LogSource { group: "g".to_owned(), stream_prefix: String::new(), pattern: None, region: None };
+        assert_eq!(serde_json::to_string(&source).unwrap(), r#"{"group":"g","stream_prefix":""}"#);
     }
 }

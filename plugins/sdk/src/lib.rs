@@ -11,6 +11,7 @@
 
 #[cfg(feature = "aws")]
 pub mod aws;
+pub mod cause;
 mod exchange;
 #[doc(hidden)]
 pub mod export;
