@@ -7,7 +7,7 @@ use super::session::{job_records, print_session, session_line};
 use super::{Console, Context, Exit, Failure, Outcome};
 use crate::backend::Stores;
 use crate::backend::local::{LOCAL_BUCKET, LocalEngine, keep_library, objects_folder};
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, format_duration, parse_duration};
 use crate::plan::Plan;
 use crate::plugin::{Found, Plugins};
 use crate::report::json::JsonLines;
@@ -15,8 +15,8 @@ use crate::report::lines::EventLines;
 use crate::report::live::LiveView;
 use crate::runner::port::{ApiUse, Engine, StoreError};
 use crate::runner::{
-    Assignment, Entry, EventConsumer, Inbox, ProgressSender, Redaction, Request, Runner, RunnerError,
-    SessionEnd,
+    Assignment, Entry, EventConsumer, Inbox, Patience, ProgressSender, Redaction, Request, Runner,
+    RunnerError, SessionEnd, Surroundings,
 };
 use crate::session::{
     DeploymentRecord, EventKind, JobRecord, PluginRecord, RunnerRecord, SessionEvent, SessionId,
@@ -31,7 +31,9 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use std::time::Duration;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio_util::sync::CancellationToken;
 
 /// A session about to be driven.
 pub(super) struct Drive<'a> {
@@ -75,7 +77,11 @@ impl Drive<'_> {
             live: progress.live_handle(),
             streams: OnTerminal::now(),
         };
-        let mut requests = interrupts(user_name(context), terminal);
+        let leave = CancellationToken::new();
+        let mut requests = interrupts(user_name(context), terminal, leave.clone());
+        let view = progress.live_handle().view;
+        let (said, mut heard) = unbounded_channel();
+        let patience = patience(context, leave.clone(), said);
         let lost = RefCell::new(None);
         // A reader that goes away (`| head`) is no error, and the session does not depend on one.
         let stream = |line: String| {
@@ -85,17 +91,33 @@ impl Drive<'_> {
                 lost.borrow_mut().get_or_insert(error);
             }
         };
-        let (end, used) = match output {
-            Output::Json => {
-                let mut json = JsonLines::new(stream);
-                self.run(&mut requests, &mut json).await
+        let say = |surroundings: Surroundings| match (output, &view) {
+            (Output::Json, _) => stream(surroundings_line(&surroundings)),
+            (Output::Human, Some(view)) => drop(view.println(surroundings_text(&surroundings))),
+            (Output::Human, None) => console.talk(surroundings_text(&surroundings)),
+        };
+        let ended = {
+            let mut json = JsonLines::new(stream);
+            let consumer: &mut dyn EventConsumer =
+                if output == Output::Json { &mut json } else { &mut progress };
+            let mut run = std::pin::pin!(self.run(patience, &mut requests, consumer));
+            loop {
+                tokio::select! {
+                    ended = &mut run => break ended,
+                    Some(surroundings) = heard.recv() => say(surroundings),
+                }
             }
-            Output::Human => {
-                let end = self.run(&mut requests, &mut progress).await;
-                progress.finish();
-                end
-            }
-        }?;
+        };
+        if output == Output::Human {
+            progress.finish();
+        }
+        if leave.is_cancelled() && ended.is_err() {
+            console.talk(format!(
+                "left session {session_id} as it is\nto go on with it: bunsui session resume {session_id}"
+            ));
+            return Ok(Exit::Interrupted);
+        }
+        let (end, used) = ended?;
         if let Some(record) = store.sessions.session(&session_id).await.map_err(Failure::surroundings)? {
             let keys = selected_keys(&plan);
             let jobs = job_records(&store, &record, keys.iter().map(String::as_str)).await?;
@@ -124,6 +146,7 @@ impl Drive<'_> {
 
     async fn run(
         self,
+        patience: Arc<Patience>,
         requests: &mut UnboundedReceiver<Request>,
         consumer: &mut dyn EventConsumer,
     ) -> Result<(SessionEnd, BTreeMap<&'static str, ApiUse>), Failure> {
@@ -131,9 +154,9 @@ impl Drive<'_> {
         let inbox = Inbox::default();
         let (engine, bucket) = self.engine(&redaction, inbox.progress()).await?;
         let runner = Runner {
-            engine: engine.clone(),
-            store: self.store.sessions,
-            objects: self.store.objects,
+            engine: patience.engine(engine.clone()),
+            store: patience.sessions(self.store.sessions),
+            objects: patience.objects(self.store.objects),
             redaction,
             now: Timestamp::now,
             max_concurrency: max_concurrency(self.max_concurrency, &self.plan, self.context.settings.backend),
@@ -201,6 +224,53 @@ impl Drive<'_> {
                 session: other.session_id.to_string(),
             })),
             None => self.store.sessions.end_hold(key, &hold).await.map_err(Failure::surroundings),
+        }
+    }
+}
+
+/// How long a session that is driven waits for its surroundings where the settings do not say it.
+const PATIENCE: Duration = Duration::from_secs(15 * 60);
+
+fn patience(
+    context: &Context,
+    leave: CancellationToken,
+    said: UnboundedSender<Surroundings>,
+) -> Arc<Patience> {
+    let set = context.settings.aws.patience.as_deref().and_then(|text| parse_duration(text).ok());
+    // Whoever listened is gone when the session is over.
+    let notice = move |surroundings| drop(said.send(surroundings));
+    Patience::new(set.unwrap_or(PATIENCE), leave, Box::new(notice))
+}
+
+fn surroundings_line(surroundings: &Surroundings) -> String {
+    let at = Timestamp::now();
+    match surroundings {
+        Surroundings::Waiting { error, code, help, limit } => json!({
+            "event": "waiting", "at": at, "error": error, "code": code, "help": help, "limit_seconds": limit.as_secs(),
+        }),
+        Surroundings::Back { after } => {
+            json!({"event": "surroundings_back", "at": at, "after_seconds": after.as_secs()})
+        }
+    }
+    .to_string()
+}
+
+fn surroundings_text(surroundings: &Surroundings) -> String {
+    let now = Timestamp::now().strftime("%H:%M:%S").to_string();
+    match surroundings {
+        Surroundings::Waiting { error, help, limit, .. } => {
+            let help = help.as_ref().map(|help| format!("\n         {help}")).unwrap_or_default();
+            format!(
+                "{now} waiting: {error}{help}\n         executions go on without this runner; it waits {} at most (a third \
+                 interrupt leaves at once)",
+                format_duration(*limit)
+            )
+        }
+        Surroundings::Back { after } => {
+            format!(
+                "{now} AWS answers again, after {}",
+                format_duration(Duration::from_secs(after.as_secs()))
+            )
         }
     }
 }
@@ -395,7 +465,7 @@ pub(super) fn user_name(context: &Context) -> String {
 
 /// Interrupts as requests: the first pauses, the second cancels, the third leaves. A SIGTERM counts as a first one; a terminal
 /// that goes away leaves the session to run in the background.
-fn interrupts(by: String, terminal: Terminal) -> UnboundedReceiver<Request> {
+fn interrupts(by: String, terminal: Terminal, leave: CancellationToken) -> UnboundedReceiver<Request> {
     let (sender, receiver) = unbounded_channel();
     tokio::spawn(async move {
         use tokio::signal::unix::{SignalKind, signal};
@@ -415,7 +485,11 @@ fn interrupts(by: String, terminal: Terminal) -> UnboundedReceiver<Request> {
             let request = match count {
                 1 => Request::Pause { by, reason },
                 2 => Request::Cancel { by, reason },
-                _ => Request::Leave,
+                _ => {
+                    // Whoever waits for the surroundings hears no request.
+                    leave.cancel();
+                    Request::Leave
+                }
             };
             if sender.send(request).is_err() {
                 return;

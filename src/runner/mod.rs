@@ -14,6 +14,7 @@ mod enter;
 mod executor;
 mod explanation;
 mod failpoint;
+mod patience;
 mod redaction;
 mod request;
 mod retry;
@@ -26,6 +27,7 @@ pub use dispatcher::{
 };
 pub use executor::WorkerError;
 pub(crate) use explanation::{explain, missing_reference};
+pub use patience::{Patience, Surroundings};
 pub use redaction::Redaction;
 pub use request::Request;
 pub use retry::{Retry, RetryError};

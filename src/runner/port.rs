@@ -207,6 +207,10 @@ pub enum EngineError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Service(Box<dyn miette::Diagnostic + Send + Sync>),
+    /// The same, for what passes by itself or is mended elsewhere: a lost network, credentials that have expired.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Outage(Box<dyn miette::Diagnostic + Send + Sync>),
     /// The definition was refused.
     #[error("the definition of job `{job}` was refused: {reason}")]
     #[diagnostic(code("bunsui::execution::definition_refused"))]
@@ -403,6 +407,10 @@ pub enum StoreError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Service(Box<dyn miette::Diagnostic + Send + Sync>),
+    /// The same, for what passes by itself or is mended elsewhere: a lost network, credentials that have expired.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Outage(Box<dyn miette::Diagnostic + Send + Sync>),
     /// A stored form cannot be read.
     #[error("what is stored at `{place}` under `{key}` cannot be read: {message}")]
     #[diagnostic(

@@ -51,6 +51,12 @@ pub(super) const KEYS: &[Key] = &[
         "ARN of the role that state machines take on; without it `deploy` makes one for each pipeline",
     ),
     key("aws", "assume_role", Kind::Text(check_role), "ARN of a role to take on"),
+    key(
+        "aws",
+        "patience",
+        Kind::Text(check_duration),
+        "how long a running session waits for AWS, or for its credentials",
+    ),
     key("aws", "retention", Kind::Text(check_retention), "sessions are deleted so long after they began"),
     endpoint_url("cloudformation"),
     endpoint_url("dynamodb"),
@@ -69,6 +75,7 @@ pub(super) const KEYS: &[Key] = &[
     quota("GetExecutionHistory"),
     quota("ListTagsForResource"),
     quota("ListStateMachines"),
+    quota("RedriveExecution"),
     quota("StartExecution"),
     quota("StopExecution"),
     quota("TagResource"),
@@ -201,6 +208,11 @@ fn check_quota(text: &str) -> Result<(), &'static str> {
 
 fn check_role(text: &str) -> Result<(), &'static str> {
     claim(text.starts_with("arn:") && text.contains(":role/"), "the ARN of a role")
+}
+
+fn check_duration(text: &str) -> Result<(), &'static str> {
+    let number = text.strip_suffix(['s', 'm', 'h', 'd']).and_then(|number| number.parse::<u32>().ok());
+    claim(number.is_some_and(|number| number > 0), "a number and a unit, such as `90s`, `15m` or `1h`")
 }
 
 fn check_retention(text: &str) -> Result<(), &'static str> {

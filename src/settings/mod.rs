@@ -82,6 +82,8 @@ pub struct AwsSettings {
     pub execution_role: Option<String>,
     /// A role to take on, by its ARN.
     pub assume_role: Option<String>,
+    /// How long a session that is driven waits for a lost network, expired credentials and the like, as a duration.
+    pub patience: Option<String>,
     /// How long sessions are kept, as a duration: DynamoDB deletes them after it.
     pub retention: Option<String>,
 }

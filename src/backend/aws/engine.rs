@@ -44,19 +44,24 @@ struct Started {
     start: Arc<StartExecution>,
     /// By AWS's clock.
     started_at: Timestamp,
-    /// How old it was when it was taken up.
+    /// How old it was when it was started or taken up here, and when that was.
     age: Duration,
+    since: tokio::time::Instant,
     /// How it had ended by then.
     seen: Option<Seen>,
 }
 
-/// What passes is waited for so long when an execution is started, the first time so long.
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LAST_PAUSE: Duration = Duration::from_secs(15);
+impl Started {
+    /// One that starts now.
+    fn now(arn: String, start: StartExecution, started_at: Timestamp) -> Self {
+        let since = tokio::time::Instant::now();
+        Self { arn, start: Arc::new(start), started_at, age: Duration::ZERO, since, seen: None }
+    }
+}
 
 /// So often it is looked whether an execution is there that an earlier runner meant to start.
 const LOOKS: usize = 3;
+const LOOK_PAUSE: Duration = Duration::from_secs(1);
 
 /// What stops of its own are called in Step Functions.
 const CANCELLED: &str = "Bunsui.Cancelled";
@@ -118,6 +123,7 @@ impl StepFunctions {
             start: Arc::new(start),
             started_at,
             age: Duration::try_from(age).unwrap_or_default(),
+            since: tokio::time::Instant::now(),
             seen: Seen::of_description(found),
         });
     }
@@ -139,37 +145,36 @@ impl StepFunctions {
         let arn = execution_arn(&self.versions[start.job], &start.name);
         let call = Call::new("states", "RedriveExecution", format!("execution `{arn}`"));
         let token = redrive_token(&start);
-        let mut pauses = Pauses::default();
-        loop {
-            self.limiter.take("RedriveExecution").await;
-            let sent = self.client.redrive_execution().execution_arn(&arn).client_token(&token).send().await;
-            match sent.map_err(|error| classify(error, &call)) {
-                Ok(redriven) => {
-                    self.remember(Started {
-                        arn,
-                        start: Arc::new(start),
-                        started_at: timestamp(&redriven.redrive_date).unwrap_or_else(Timestamp::now),
-                        age: Duration::ZERO,
-                        seen: None,
-                    });
-                    return Ok(());
-                }
-                Err(error) if error.passes() => pauses.wait(&error).await?,
-                Err(AwsError::Rejected { code, message, .. }) => {
+        self.limiter.take("RedriveExecution").await;
+        let sent = self.client.redrive_execution().execution_arn(&arn).client_token(&token).send().await;
+        match sent.map_err(|error| classify(error, &call)) {
+            Ok(redriven) => {
+                let started_at = timestamp(&redriven.redrive_date).unwrap_or_else(Timestamp::now);
+                self.remember(Started::now(arn, start, started_at));
+                Ok(())
+            }
+            Err(AwsError::Rejected { code, message, .. }) => {
+                for _ in 0..LOOKS {
                     let found = self.describe(&arn).await?;
                     if redrives(&found) > redrive.count {
                         self.take_over(arn, start, found);
                         return Ok(());
                     }
-                    return Err(EngineError::StartRefused {
-                        job: start.job_key,
-                        error: code.into(),
-                        cause: message,
-                    });
+                    // That it was redriven a moment ago may not be seen yet.
+                    tokio::time::sleep(LOOK_PAUSE).await;
                 }
-                Err(error) => return Err(error.into()),
+                Err(EngineError::StartRefused { job: start.job_key, error: code.into(), cause: message })
             }
+            Err(error) => Err(self.heard("RedriveExecution", error)),
         }
+    }
+
+    /// Slows down where AWS throttles.
+    fn heard(&self, api: &'static str, error: AwsError) -> EngineError {
+        if matches!(error, AwsError::Throttled { .. }) {
+            self.limiter.throttled(api);
+        }
+        error.into()
     }
 
     async fn describe(&self, arn: &str) -> Result<DescribeExecutionOutput, AwsError> {
@@ -260,30 +265,6 @@ impl StepFunctions {
     }
 }
 
-/// Waits between calls that fail for what passes, longer each time, up to [`LONGEST_PAUSE`] in all.
-struct Pauses {
-    next: Duration,
-    began: tokio::time::Instant,
-}
-
-impl Default for Pauses {
-    fn default() -> Self {
-        Self { next: FIRST_PAUSE, began: tokio::time::Instant::now() }
-    }
-}
-
-impl Pauses {
-    async fn wait(&mut self, error: &AwsError) -> Result<(), AwsError> {
-        if self.began.elapsed() >= LONGEST_PAUSE {
-            return Err(error.clone());
-        }
-        tracing::warn!("{error}; it is tried again in {} s", self.next.as_secs());
-        tokio::time::sleep(self.next).await;
-        self.next = (self.next * 2).min(LAST_PAUSE);
-        Ok(())
-    }
-}
-
 /// The same for the same attempt, whoever asks: Step Functions then does it once.
 fn redrive_token(start: &StartExecution) -> String {
     let attempt = format!("{}--{}-{}", start.session, start.job_key, start.attempt);
@@ -301,7 +282,7 @@ fn operation_of(started: &Started, state: &LastState) -> Option<usize> {
 
 impl From<AwsError> for EngineError {
     fn from(error: AwsError) -> Self {
-        Self::Service(Box::new(error))
+        if error.can_be_waited_for() { Self::Outage(Box::new(error)) } else { Self::Service(Box::new(error)) }
     }
 }
 
@@ -321,43 +302,29 @@ impl Engine for StepFunctions {
         let version = &self.versions[start.job];
         let input = start.input.to_string();
         let call = Call::new("states", "StartExecution", format!("state machine version `{version}`"));
-        let mut pauses = Pauses::default();
-        loop {
-            self.limiter.take("StartExecution").await;
-            let send =
-                self.client.start_execution().state_machine_arn(version).name(&start.name).input(&input);
-            let error = match send.send().await {
-                Ok(started) => {
-                    self.remember(Started {
-                        started_at: timestamp(&started.start_date).unwrap_or_else(Timestamp::now),
-                        arn: started.execution_arn,
-                        start: Arc::new(start),
-                        age: Duration::ZERO,
-                        seen: None,
-                    });
-                    return Ok(());
-                }
-                Err(error) => error,
-            };
-            if error.as_service_error().is_some_and(StartExecutionError::is_execution_already_exists) {
-                return self.adopt(execution_arn(version, &start.name), start, &input).await;
+        self.limiter.take("StartExecution").await;
+        let send = self.client.start_execution().state_machine_arn(version).name(&start.name).input(&input);
+        let error = match send.send().await {
+            Ok(started) => {
+                let started_at = timestamp(&started.start_date).unwrap_or_else(Timestamp::now);
+                self.remember(Started::now(started.execution_arn, start, started_at));
+                return Ok(());
             }
-            match classify(error, &call) {
-                // Whether it was started is told by its name, so it can be asked for again.
-                error if error.passes() => pauses.wait(&error).await?,
-                AwsError::NotFound { request, .. } => {
-                    return Err(AwsError::VersionGone { version: version.clone(), request }.into());
-                }
-                // The job's input or name is not one that Step Functions takes: others may be.
-                AwsError::Rejected { code, message, .. } => {
-                    return Err(EngineError::StartRefused {
-                        job: start.job_key,
-                        error: code.into(),
-                        cause: message,
-                    });
-                }
-                error => return Err(error.into()),
+            Err(error) => error,
+        };
+        if error.as_service_error().is_some_and(StartExecutionError::is_execution_already_exists) {
+            return self.adopt(execution_arn(version, &start.name), start, &input).await;
+        }
+        match classify(error, &call) {
+            AwsError::NotFound { request, .. } => {
+                Err(AwsError::VersionGone { version: version.clone(), request }.into())
             }
+            // The job's input or name is not one that Step Functions takes: others may be.
+            AwsError::Rejected { code, message, .. } => {
+                Err(EngineError::StartRefused { job: start.job_key, error: code.into(), cause: message })
+            }
+            // Whether it was started is told by its name, so it can be asked for again.
+            error => Err(self.heard("StartExecution", error)),
         }
     }
 
@@ -376,7 +343,7 @@ impl Engine for StepFunctions {
                     return Ok(true);
                 }
                 // What was started a moment ago may not be seen yet.
-                Err(AwsError::NotFound { .. }) => tokio::time::sleep(Duration::from_secs(1)).await,
+                Err(AwsError::NotFound { .. }) => tokio::time::sleep(LOOK_PAUSE).await,
                 Err(error) => return Err(error.into()),
             }
         }
@@ -419,7 +386,7 @@ impl Engine for StepFunctions {
             job: started.start.job_key.clone(),
             kind: kinds.join(","),
             started_at: started.started_at,
-            age: started.age,
+            age: started.age + started.since.elapsed(),
             timeout: job.timeout,
             redrives: started.start.redrive.as_ref().map_or(0, |redrive| redrive.count + 1),
         };

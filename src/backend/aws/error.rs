@@ -247,6 +247,11 @@ impl AwsError {
         self.passes() || matches!(self, Self::ExpiredCredentials { .. })
     }
 
+    /// Whether a session that is driven waits for it. Its credentials were good once: what they lack now comes by a login.
+    pub(super) fn can_be_waited_for(&self) -> bool {
+        self.passes() || matches!(self, Self::ExpiredCredentials { .. } | Self::NoCredentials { .. })
+    }
+
     /// Whether it passes by itself: who waits need not be asked.
     pub(super) fn passes(&self) -> bool {
         matches!(self, Self::Throttled { .. } | Self::Unreachable { .. } | Self::Unavailable { .. })

@@ -234,16 +234,15 @@ impl Watcher {
                 // Right after its start it may not be seen yet.
                 if is_young { self.runs(arn, asked_at) } else { self.ended(arn, Err(error)) }
             }
-            Err(error) if error.passes() || matches!(error, AwsError::ExpiredCredentials { .. }) => {
+            Err(error) if error.can_be_waited_for() => {
                 if matches!(error, AwsError::Throttled { .. }) {
                     self.limiter.throttled(api);
+                    self.put_back(arn);
                 } else {
-                    tracing::warn!("{error}; it is looked at again");
+                    // Whoever waits says so, and asks again.
                     let pause = Duration::from_secs_f64(TROUBLE_PAUSE / self.speed);
                     *lock(&self.paused_until) = Some(Instant::now() + pause);
-                }
-                if let Some(watched) = lock(&self.watched).get_mut(arn) {
-                    watched.is_being_looked_at = false;
+                    self.ended(arn, Err(error));
                 }
             }
             Err(error) => self.ended(arn, Err(error)),
@@ -277,6 +276,13 @@ impl Watcher {
             .await
             .map_err(|error| classify(error, call))?;
         Ok(history.events().first().and_then(Seen::of_event))
+    }
+
+    /// Nothing was learned of it.
+    fn put_back(&self, arn: &str) {
+        if let Some(watched) = lock(&self.watched).get_mut(arn) {
+            watched.is_being_looked_at = false;
+        }
     }
 
     /// Right after a redrive the end that the execution had before may still be seen.

@@ -5,10 +5,10 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 
 /// What a proxy answers to a request, by its action and body; none: the emulator answers.
-type Fault = dyn FnMut(&str, &str) -> Option<(u16, String)> + Send;
+pub(super) type Fault = dyn FnMut(&str, &str) -> Option<(u16, String)> + Send;
 
 /// A proxy on loopback before `server`; its address.
-fn proxy(server: String, mut fault: Box<Fault>) -> String {
+pub(super) fn proxy(server: String, mut fault: Box<Fault>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = format!("http://{}", listener.local_addr().expect("it has one"));
     std::thread::spawn(move || {
@@ -68,7 +68,7 @@ fn pass_on(mut socket: &TcpStream, server: &str, head: &str, body: &str) {
     let _ = socket.write_all(text.as_bytes());
 }
 
-fn error(name: &str) -> String {
+pub(super) fn error(name: &str) -> String {
     format!("{{\"__type\": \"com.amazonaws.states#{name}\", \"message\": \"as the test says\"}}")
 }
 

@@ -5,6 +5,7 @@ mod crash;
 mod deploy;
 mod faults;
 mod infra;
+mod outage;
 mod policies;
 mod preflight;
 mod role;

@@ -16,17 +16,20 @@ use aws_sdk_dynamodb::types::{
 use item::{Item, Keys};
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use serde::de::DeserializeOwned;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Mutex;
 use std::time::Duration;
 
 /// The session store of one account, region and prefix.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct DynamoStore {
     client: aws_sdk_dynamodb::Client,
     sessions: String,
     history: String,
     /// Items are gone so long after their session was created.
     retention: Duration,
+    /// First events of transactions whose answers were lost: they may have been carried out.
+    uncertain: Mutex<HashSet<(SessionId, u64)>>,
 }
 
 /// Months that a list goes back, at most.
@@ -44,6 +47,7 @@ impl DynamoStore {
             sessions: table("sessions"),
             history: table("job-history"),
             retention,
+            uncertain: Mutex::default(),
         }
     }
 
@@ -364,6 +368,6 @@ impl DynamoStore {
 
 impl From<AwsError> for StoreError {
     fn from(error: AwsError) -> Self {
-        Self::Service(Box::new(error))
+        if error.can_be_waited_for() { Self::Outage(Box::new(error)) } else { Self::Service(Box::new(error)) }
     }
 }

@@ -14,7 +14,8 @@ use aws_sdk_dynamodb::types::{
     CancellationReason, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
 use serde::Serialize;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Items of a transaction, with room for the guard, the session's record and a hold.
@@ -30,8 +31,8 @@ const TRIES: u32 = 12;
 enum Purpose {
     /// The event before is there.
     Guard,
-    /// An event's number is free.
-    Event(u64),
+    /// An event's number is free, or it is this event that has it where an answer was lost before.
+    Event(u64, String),
     /// Nothing can fail.
     Record,
     /// The lease is this session's.
@@ -56,7 +57,12 @@ impl Transaction {
     fn put(&mut self, table: &str, item: Item, condition: Option<&str>, purpose: Purpose) {
         self.bytes += item.values().filter_map(|value| value.as_s().ok()).map(String::len).sum::<usize>();
         let put = Put::builder().table_name(table).set_item(Some(item));
-        let put = put.set_condition_expression(condition.map(str::to_owned)).build();
+        let put = put
+            .set_condition_expression(condition.map(str::to_owned))
+            .set_return_values_on_condition_check_failure(
+                condition.map(|_| ReturnValuesOnConditionCheckFailure::AllOld),
+            )
+            .build();
         self.push_built(put.map(|put| TransactWriteItem::builder().put(put).build()), purpose);
     }
 
@@ -137,12 +143,9 @@ impl DynamoStore {
                 self.push_guard(id, event.number - 1, open);
             }
             let sort = event_key(event.number);
-            open.put(
-                &self.history,
-                item::history(id, &sort, "event", json(event), ttl),
-                Some(IS_FREE),
-                Purpose::Event(event.number),
-            );
+            let text = json(event);
+            let stored = item::history(id, &sort, "event", text.clone(), ttl);
+            open.put(&self.history, stored, Some(IS_FREE), Purpose::Event(event.number, text));
             for record in mine {
                 let stored = item::history(id, &record.job_key, "record", json(&record), ttl);
                 open.put(&self.history, stored, None, Purpose::Record);
@@ -196,6 +199,10 @@ impl DynamoStore {
         );
     }
 
+    fn lock_uncertain(&self) -> MutexGuard<'_, HashSet<(SessionId, u64)>> {
+        self.uncertain.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn transact(&self, id: &SessionId, transaction: Transaction) -> Result<(), StoreError> {
         let Transaction { items, purposes, .. } = transaction;
         if items.is_empty() {
@@ -207,13 +214,29 @@ impl DynamoStore {
             let sent =
                 self.client.transact_write_items().set_transact_items(Some(items.clone())).send().await;
             let Err(error) = sent else { return Ok(()) };
+            let first = purposes.iter().find_map(|purpose| match purpose {
+                Purpose::Event(number, _) => Some((id.clone(), *number)),
+                _ => None,
+            });
             let reasons = match error.as_service_error() {
                 Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
                     cancelled.cancellation_reasons().to_vec()
                 }
                 Some(TransactWriteItemsError::TransactionInProgressException(_)) => Vec::new(),
-                _ => return Err(classify(error, &call).into()),
+                _ => {
+                    let error = classify(error, &call);
+                    // It may have been carried out all the same, and may be tried again.
+                    if error.can_be_waited_for() {
+                        self.lock_uncertain().extend(first);
+                    }
+                    return Err(error.into());
+                }
             };
+            if first.is_some_and(|first| self.lock_uncertain().contains(&first))
+                && is_stored(&purposes, &reasons)
+            {
+                return Ok(());
+            }
             if let Some(refusal) = refusal(id, &purposes, &reasons) {
                 return Err(refusal);
             }
@@ -257,6 +280,19 @@ fn records_by_event(events: &[SessionEvent], jobs: Vec<JobRecord>) -> HashMap<us
     by_event
 }
 
+/// Whether the transaction was carried out before: then each of its events is there as it would be put.
+fn is_stored(purposes: &[Purpose], reasons: &[CancellationReason]) -> bool {
+    let mut events = purposes.iter().zip(reasons).filter_map(|(purpose, reason)| match purpose {
+        Purpose::Event(_, text) => Some((text, reason)),
+        _ => None,
+    });
+    let is_ours = |(text, reason): (&String, &CancellationReason)| {
+        reason.item().and_then(|item| item.get("event")?.as_s().ok()).is_some_and(|stored| stored == text)
+    };
+    let first = events.next();
+    first.is_some_and(is_ours) && events.all(is_ours)
+}
+
 /// What a failed condition means.
 fn refusal(id: &SessionId, purposes: &[Purpose], reasons: &[CancellationReason]) -> Option<StoreError> {
     let session = id.to_string();
@@ -264,7 +300,7 @@ fn refusal(id: &SessionId, purposes: &[Purpose], reasons: &[CancellationReason])
         purposes.iter().zip(reasons).find(|(_, reason)| reason.code() == Some("ConditionalCheckFailed"))?;
     Some(match failed {
         (Purpose::Guard, _) => StoreError::Gone { session },
-        (Purpose::Event(number), _) => StoreError::Fenced { session, number: *number },
+        (Purpose::Event(number, _), _) => StoreError::Fenced { session, number: *number },
         (Purpose::Lease, reason) => match reason.item() {
             None => StoreError::Gone { session },
             Some(item) => {
