@@ -195,8 +195,14 @@ impl Drive<'_> {
         progress: ProgressSender,
     ) -> Result<(Arc<dyn Engine>, String), Failure> {
         if self.context.settings.backend == BackendKind::Aws {
-            return super::aws::engine(&self.plan.pipeline, &self.plugins, &self.deployment, self.context)
-                .await;
+            return super::aws::engine(
+                &self.plan.pipeline,
+                &self.plugins,
+                &self.deployment,
+                redaction,
+                self.context,
+            )
+            .await;
         }
         let engine = LocalEngine::new(
             self.plan.pipeline.clone(),

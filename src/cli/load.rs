@@ -289,22 +289,6 @@ pub(super) fn need_aws_backend(context: &Context) -> Result<(), Failure> {
 )]
 struct NeedsAws;
 
-/// Ends a command that is not there on AWS yet.
-pub(super) fn need_local_backend(context: &Context) -> Result<(), Failure> {
-    match context.settings.backend {
-        BackendKind::Local => Ok(()),
-        BackendKind::Aws => Err(Failure::bad_input(NotOnAws)),
-    }
-}
-
-#[derive(Debug, thiserror::Error, miette::Diagnostic)]
-#[error("this command is not there for sessions on AWS yet")]
-#[diagnostic(
-    code("bunsui::settings::not_on_aws"),
-    help("read log lines where AWS keeps them, in CloudWatch")
-)]
-struct NotOnAws;
-
 #[cfg(not(feature = "aws"))]
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[error("this bunsui was built without AWS")]

@@ -1,17 +1,17 @@
 //! `bunsui logs SESSION`: the log lines of its operations.
 
-use super::load::need_local_backend;
 use super::output::Output;
 use super::store::{block_on, find_session};
 use super::{Context, Exit, Failure, Outcome};
 use crate::backend::Stores;
-use crate::backend::local::{LogFilter, LogRecord, objects_folder, read_logs};
+use crate::backend::local::{objects_folder, read_logs};
 use crate::diagnostic::{Sink, Source, known_names};
 use crate::document::{self, Table, Value, ValueKind};
 use crate::plan::NoSuchJob;
 use crate::report::text::printable;
 use crate::runner::port::deployment;
-use crate::session::{DeploymentRecord, SessionRecord};
+use crate::session::{DeploymentRecord, LogFilter, LogRecord, SessionRecord};
+use crate::settings::BackendKind;
 use indexmap::IndexSet;
 
 #[derive(Debug, clap::Args)]
@@ -45,16 +45,20 @@ struct NoSuchOperation {
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Outcome {
-    need_local_backend(context)?;
-    let session = block_on(async {
-        let (store, session) = find_session(&args.session, context).await?;
-        check_names(args, &session, &store).await?;
-        Ok::<_, Failure>(session)
-    })??;
     let filter =
         LogFilter { job: args.job.clone(), operation: args.operation.clone(), level: args.level.clone() };
-    let objects = objects_folder(&context.settings.local.state);
-    let records = read_logs(&objects, &session.session_id, &filter).map_err(Failure::surroundings)?;
+    let (session, records) = block_on(async {
+        let (store, session) = find_session(&args.session, context).await?;
+        check_names(args, &session, &store).await?;
+        let records = match context.settings.backend {
+            BackendKind::Local => {
+                let objects = objects_folder(&context.settings.local.state);
+                read_logs(&objects, &session.session_id, &filter).map_err(Failure::surroundings)?
+            }
+            BackendKind::Aws => super::aws::session_logs(&session, &store, &filter, context).await?,
+        };
+        Ok::<_, Failure>((session, records))
+    })??;
     if records.is_empty() {
         context.console.talk(format!("session {}: no such log lines", session.session_id));
     }

@@ -27,14 +27,7 @@ pub(super) async fn preflight(
                 (operation, request)
             })
             .unzip();
-    let aws = &context.settings.aws;
-    let access = AwsAccess {
-        region: aws.region.clone(),
-        profile: context.profile.clone(),
-        role: aws.assume_role.clone(),
-        endpoint_url: aws.endpoint_url.clone(),
-        endpoint_urls: aws.endpoint_urls.clone(),
-    };
+    let access = aws_access(context);
     let answers = plugins.preflight(&requests, &access).await;
     operations
         .into_iter()
@@ -44,6 +37,18 @@ pub(super) async fn preflight(
             Err(error) => vec![not_asked(operation, &error)],
         })
         .collect()
+}
+
+/// How plugins reach AWS: as this command does.
+pub(super) fn aws_access(context: &Context) -> AwsAccess {
+    let aws = &context.settings.aws;
+    AwsAccess {
+        region: aws.region.clone(),
+        profile: context.profile.clone(),
+        role: aws.assume_role.clone(),
+        endpoint_url: aws.endpoint_url.clone(),
+        endpoint_urls: aws.endpoint_urls.clone(),
+    }
 }
 
 fn placed(operation: &Operation, finding: Finding) -> Diagnostic {

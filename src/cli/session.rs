@@ -297,7 +297,6 @@ fn rendered(
                 job_key: &job.job_key,
                 status: job.status,
                 failure,
-                has_logs: context.settings.backend == BackendKind::Local,
             };
             text.push('\n');
             text.push_str(&failure::render(failed, pipeline, context.console.colour, context.console.width));

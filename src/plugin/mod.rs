@@ -28,5 +28,5 @@ pub use host::host_main;
 pub(crate) use library::file_sha256;
 pub use lock::{Disagreement, LOCK_FILE, Lock, LockError};
 pub use locked::LockedCatalogue;
-pub use preflight::AwsAccess;
+pub use preflight::{AwsAccess, LogSource, OperationRun, StopReport};
 pub use processes::become_subreaper;

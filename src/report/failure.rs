@@ -21,8 +21,6 @@ pub struct FailedJob<'a> {
     pub status: JobStatus,
     /// Why.
     pub failure: &'a FailureRecord,
-    /// Whether `bunsui logs` has its lines.
-    pub has_logs: bool,
 }
 
 /// The failure as a diagnostic, then the cause and the last log lines.
@@ -139,7 +137,7 @@ fn help(failed: FailedJob<'_>, job: Option<&Job>) -> String {
         }
         .to_owned(),
     );
-    if job.is_some() && failed.has_logs {
+    if job.is_some() {
         lines.push(format!("all its log lines: bunsui logs {} --job {}", failed.session, failed.job_key));
     }
     lines.join("\n")

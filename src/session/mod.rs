@@ -5,11 +5,13 @@
 
 mod event;
 mod id;
+mod log;
 mod record;
 mod status;
 
 pub use event::{EventKind, SessionEvent};
 pub use id::{SessionId, SessionIdError};
+pub use log::{LogFilter, LogRecord};
 pub use record::{
     DeploymentRecord, FailureRecord, GitRecord, JobRecord, LeaseRecord, OutputRecord, PauseRecord,
     PluginRecord, RECORD_VERSION, RedriveRecord, RequestKind, RequestRecord, RetryRecord, RunnerRecord,

@@ -111,6 +111,16 @@ impl Connection {
         aws_sdk_dynamodb::Client::new(&self.of("dynamodb"))
     }
 
+    /// Log groups may lie in other regions.
+    pub(super) fn cloudwatch_logs(&self, region: Option<&str>) -> aws_sdk_cloudwatchlogs::Client {
+        let config = aws_sdk_cloudwatchlogs::config::Builder::from(&self.of("logs"));
+        let config = match region {
+            Some(region) => config.region(Region::new(region.to_owned())),
+            None => config,
+        };
+        aws_sdk_cloudwatchlogs::Client::from_conf(config.build())
+    }
+
     pub(super) fn cloudformation(&self) -> aws_sdk_cloudformation::Client {
         aws_sdk_cloudformation::Client::new(&self.of("cloudformation"))
     }

@@ -3,17 +3,19 @@
 use super::client::Connection;
 use super::durations::Durations;
 use super::error::{AwsError, Call, classify};
-use super::history::{LastState, last_state};
+use super::history::{LastState, last_state, visits};
 use super::limiter::Limiter;
+use super::logs::{OperationLogs, Speaker, keep};
 use super::watch::{Seen, Watch, Watcher, timestamp};
 use crate::backend::failure::failure;
 use crate::pipeline::Pipeline;
-use crate::plugin::Plugins;
-use crate::runner::Executions;
+use crate::plugin::{AwsAccess, OperationRun, Plugins, StopReport};
 use crate::runner::port::{
     ApiUse, Engine, EngineError, ExecutionEnd, ObjectStore, Redrivable, StartExecution, input_sha256,
 };
-use crate::session::{FailureRecord, RedriveRecord};
+use crate::runner::{Executions, Redaction};
+use crate::session::{FailureRecord, LogRecord, RedriveRecord};
+use crate::settings::LogCollection;
 use async_trait::async_trait;
 use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
 use aws_sdk_sfn::operation::start_execution::StartExecutionError;
@@ -34,8 +36,29 @@ pub struct StepFunctions {
     versions: Vec<String>,
     watcher: Arc<Watcher>,
     objects: Arc<dyn ObjectStore>,
+    logs: OperationLogs,
+    access: AwsAccess,
+    collect: LogCollection,
     /// Those that were started or taken up, by name.
     executions: Mutex<HashMap<String, Started>>,
+}
+
+/// What an engine works on, and with.
+pub struct EngineParts {
+    /// The pipeline.
+    pub pipeline: Arc<Pipeline>,
+    /// What knows its operation types.
+    pub plugins: Arc<Plugins>,
+    /// ARNs of its deployed state machine versions, in the order of its jobs.
+    pub versions: Vec<String>,
+    /// Where durations and log lines are kept.
+    pub objects: Arc<dyn ObjectStore>,
+    /// How plugins reach AWS.
+    pub access: AwsAccess,
+    /// Knows the secrets.
+    pub redaction: Arc<Redaction>,
+    /// Whose log lines are kept.
+    pub collect: LogCollection,
 }
 
 #[derive(Clone)]
@@ -63,42 +86,35 @@ impl Started {
 const LOOKS: usize = 3;
 const LOOK_PAUSE: Duration = Duration::from_secs(1);
 
+/// Last lines that stand beside a failure.
+const LAST_LINES: usize = 10;
+
 /// What stops of its own are called in Step Functions.
 const CANCELLED: &str = "Bunsui.Cancelled";
 
 impl StepFunctions {
-    /// For a pipeline; `versions` are the ARNs of its deployed state machine versions, in the order of its jobs. What earlier
-    /// sessions learned of durations is among `objects`.
-    pub async fn open(
-        connection: &Connection,
-        pipeline: Arc<Pipeline>,
-        plugins: Arc<Plugins>,
-        versions: Vec<String>,
-        objects: Arc<dyn ObjectStore>,
-    ) -> Self {
-        Self::sped_up(connection, pipeline, plugins, versions, objects, 1.0).await
+    /// For a pipeline. What earlier sessions learned of durations is among its objects.
+    pub async fn open(connection: &Connection, parts: EngineParts) -> Self {
+        Self::sped_up(connection, parts, 1.0).await
     }
 
     /// The same for benchmarks: executions take so much less time than their durations say.
     #[doc(hidden)]
-    pub async fn sped_up(
-        connection: &Connection,
-        pipeline: Arc<Pipeline>,
-        plugins: Arc<Plugins>,
-        versions: Vec<String>,
-        objects: Arc<dyn ObjectStore>,
-        speed: f64,
-    ) -> Self {
+    pub async fn sped_up(connection: &Connection, parts: EngineParts, speed: f64) -> Self {
+        let EngineParts { pipeline, plugins, versions, objects, access, redaction, collect } = parts;
         let (client, limiter) = (connection.step_functions(), connection.limiter());
         let durations = Durations::load(&*objects, pipeline.name.as_str()).await;
         Self {
             watcher: Watcher::new(client.clone(), limiter.clone(), durations, speed),
+            logs: OperationLogs::new(connection.clone(), plugins.clone(), access.clone(), redaction),
             objects,
             client,
             limiter,
             pipeline,
             plugins,
             versions,
+            access,
+            collect,
             executions: Mutex::default(),
         }
     }
@@ -189,8 +205,69 @@ impl StepFunctions {
         let state = self.state_of(started).await;
         let operation = state.as_ref().and_then(|state| operation_of(started, state));
         let mut record = failure(&self.pipeline, &self.plugins, &started.start, operation, said).await;
-        record.tries = state.map_or(0, |state| state.tries);
+        record.tries = state.as_ref().map_or(0, |state| state.tries);
+        if let Some((index, state)) = operation.zip(state) {
+            let lines = self.collected(started, index, &state, self.collect != LogCollection::None).await;
+            let last = lines.len().saturating_sub(LAST_LINES);
+            record.log_lines = lines[last..].iter().map(|line| line.message.clone()).collect();
+        }
         record
+    }
+
+    /// The lines of an operation, kept if that is wanted.
+    async fn collected(
+        &self,
+        started: &Started,
+        operation: usize,
+        state: &LastState,
+        is_to_keep: bool,
+    ) -> Vec<LogRecord> {
+        let start = &started.start;
+        let of = self.operation_run(start, operation, state);
+        let speaker = Speaker {
+            session: start.session.clone(),
+            job: start.job_key.clone(),
+            operation: of.operation.to_owned(),
+            attempt: start.attempt,
+            try_number: state.tries.max(1),
+        };
+        let lines = self.logs.lines(&of, &speaker, state.span, true).await;
+        if is_to_keep
+            && !lines.is_empty()
+            && let Err(error) = keep(&*self.objects, &speaker, &lines).await
+        {
+            tracing::warn!("log lines of {}.{} are not kept: {error}", of.job, of.operation);
+        }
+        lines
+    }
+
+    fn operation_run<'a>(
+        &'a self,
+        start: &'a StartExecution,
+        operation: usize,
+        state: &'a LastState,
+    ) -> OperationRun<'a> {
+        let found = &self.pipeline.jobs[start.job].operations[operation];
+        OperationRun {
+            kind: &found.kind,
+            job: &start.job_key,
+            operation: found.name.as_str(),
+            keys: &start.machine.keys[operation],
+            submitted: state.submitted.as_ref(),
+        }
+    }
+
+    /// Keeps what all operations of an execution said.
+    async fn collect_all(&self, started: &Started) {
+        let visits = visits(&self.client, &self.limiter, &started.arn).await.unwrap_or_else(|error| {
+            tracing::warn!("the history of `{}` cannot be read: {error}", started.arn);
+            Vec::new()
+        });
+        for visit in visits {
+            if let Some(operation) = operation_of(started, &visit) {
+                self.collected(started, operation, &visit, true).await;
+            }
+        }
     }
 
     /// Where it failed or is; none where that cannot be found out.
@@ -248,6 +325,9 @@ impl StepFunctions {
                     tracing::warn!("the output of `{}` is not JSON: {error}", started.arn);
                     Json::Null
                 });
+                if self.collect == LogCollection::All {
+                    self.collect_all(started).await;
+                }
                 ExecutionEnd::Succeeded(output)
             }
             ExecutionStatus::TimedOut => {
@@ -287,7 +367,7 @@ impl From<AwsError> for EngineError {
 }
 
 /// `arn:…:execution:MACHINE:NAME`, from the ARN of one of the machine's versions.
-fn execution_arn(version: &str, name: &str) -> String {
+pub(super) fn execution_arn(version: &str, name: &str) -> String {
     let parts: Vec<&str> = version.split(':').collect();
     let head = parts.get(..5).map(|head| head.join(":")).unwrap_or_default();
     format!("{head}:execution:{}:{name}", parts.get(6).copied().unwrap_or_default())
@@ -419,18 +499,29 @@ impl Engine for StepFunctions {
         let states = &started.start.machine.definition["States"];
         let resource = state.as_ref().and_then(|state| states[state.name.as_str()]["Resource"].as_str());
         let is_told = resource.is_some_and(|resource| resource.ends_with(".sync"));
-        Ok(operation
-            .map(|index| &job.operations[index])
-            .map(|operation| {
-                let what = format!("operation `{}` ({}) of job `{}`", operation.name, operation.kind, job.id);
-                if is_told {
-                    format!("Step Functions was asked to end what {what} had started too, and may not: execution {}", started.arn)
-                } else {
-                    format!("what {what} had started may go on to its end: execution {}", started.arn)
-                }
-            })
-            .into_iter()
-            .collect())
+        let Some((index, state)) = operation.zip(state.as_ref()) else { return Ok(Vec::new()) };
+        let of = self.operation_run(&started.start, index, state);
+        let report = self.plugins.stop(&of, &started.arn, &self.access).await.unwrap_or_else(|error| {
+            tracing::warn!("{error}");
+            StopReport::default()
+        });
+        let what = format!("operation `{}` ({}) of job `{}`", of.operation, of.kind, job.id);
+        if !report.left.is_empty() {
+            let arn = &started.arn;
+            return Ok(report.left.iter().map(|left| format!("{what}: {left}; execution {arn}")).collect());
+        }
+        // Nothing that the plugin knows of is left, if it said that it ended something.
+        if !report.ended.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(vec![if is_told {
+            format!(
+                "Step Functions was asked to end what {what} had started too, and may not: execution {}",
+                started.arn
+            )
+        } else {
+            format!("what {what} had started may go on to its end: execution {}", started.arn)
+        }])
     }
 
     fn executions(&self) -> Executions {

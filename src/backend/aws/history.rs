@@ -15,6 +15,8 @@ use std::collections::HashMap;
 const PAGE: i32 = 25;
 /// So many pages are read at most; a state that waited through more events than that is not found.
 const PAGES: usize = 8;
+/// Of a history that is read from its beginning.
+const FORWARD_PAGES: usize = 10;
 
 /// The state in which an execution failed or is.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -59,6 +61,67 @@ pub(super) async fn last_state(
         }
     }
     Ok(None)
+}
+
+/// Every stay in a state of an execution, in the order in which they were entered. Of a history of more than
+/// [`FORWARD_PAGES`] thousand events it is the beginning.
+pub(super) async fn visits(
+    client: &aws_sdk_sfn::Client,
+    limiter: &Limiter,
+    arn: &str,
+) -> Result<Vec<LastState>, AwsError> {
+    let call = Call::new("states", "GetExecutionHistory", format!("execution `{arn}`"));
+    let mut token = None;
+    let mut visits = Visits::default();
+    for _ in 0..FORWARD_PAGES {
+        limiter.take("GetExecutionHistory").await;
+        let page = client
+            .get_execution_history()
+            .execution_arn(arn)
+            .max_results(1000)
+            .set_next_token(token)
+            .send()
+            .await
+            .map_err(|error| classify(error, &call))?;
+        page.events.iter().for_each(|event| visits.note(event));
+        token = page.next_token;
+        if token.is_none() {
+            break;
+        }
+    }
+    Ok(visits.found)
+}
+
+/// Stays in states, as events tell of them one after another.
+#[derive(Debug, Default)]
+struct Visits {
+    found: Vec<LastState>,
+    /// Which stay an event belongs to.
+    of_event: HashMap<i64, usize>,
+}
+
+impl Visits {
+    fn note(&mut self, event: &HistoryEvent) {
+        let previous = match event.previous_event_id() {
+            0 => event.id() - 1,
+            previous => previous,
+        };
+        let visit = match event.state_entered_event_details() {
+            Some(entered) => {
+                let (name, at) = (entered.name().to_owned(), millis(event));
+                self.found.push(LastState { name, span: (at, at), ..LastState::default() });
+                self.found.len() - 1
+            }
+            None => match self.of_event.get(&previous) {
+                Some(visit) => *visit,
+                None => return,
+            },
+        };
+        self.of_event.insert(event.id(), visit);
+        let visit = &mut self.found[visit];
+        visit.note(event);
+        visit.span.1 = millis(event);
+    }
 }
 
 /// The state that the chain from the last event leads to; none where its entry is not among the events.
@@ -143,6 +206,29 @@ mod tests {
         let found = found.expect("its entry is there");
         assert_eq!((found.name.as_str(), found.tries, found.span), ("load", 2, (3000, 11_000)));
         assert_eq!(found.submitted, Some(serde_json::json!({ "Tasks": [] })));
+    }
+
+    #[test]
+    fn stays_are_told_apart_where_they_run_side_by_side() {
+        let mut visits = Visits::default();
+        for event in events(&[
+            (1, 0, HistoryEventType::ExecutionStarted, ""),
+            (2, 1, HistoryEventType::TaskStateEntered, "a"),
+            (3, 1, HistoryEventType::TaskStateEntered, "b"),
+            (4, 2, HistoryEventType::TaskScheduled, ""),
+            (5, 3, HistoryEventType::TaskScheduled, ""),
+            (6, 4, HistoryEventType::TaskSubmitted, "1"),
+            (7, 5, HistoryEventType::TaskFailed, ""),
+        ]) {
+            visits.note(&event);
+        }
+        let found: Vec<_> = visits
+            .found
+            .iter()
+            .map(|visit| (visit.name.as_str(), visit.span, visit.submitted.clone()))
+            .collect();
+        let submitted = Some(serde_json::json!(1));
+        assert_eq!(found, [("a", (2000, 6000), submitted), ("b", (3000, 7000), None)]);
     }
 
     #[test]

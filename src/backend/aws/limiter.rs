@@ -24,6 +24,8 @@ fn published(api: &str, region: &str) -> Quota {
         ("CreateStateMachine" | "UpdateStateMachine" | "DeleteStateMachine" | "ListTagsForResource", _) => {
             (100.0, 1.0)
         }
+        // CloudWatch Logs quotas: per account and region, and not to be raised.
+        ("FilterLogEvents", _) => (5.0, 5.0),
         ("DescribeStateMachine", _) => (200.0, 20.0),
         ("ListStateMachines", _) => (100.0, 5.0),
         ("TagResource", _) => (200.0, 1.0),

@@ -3,9 +3,8 @@
 use crate::plugin::LogLine;
 use crate::runner::Redaction;
 use crate::runner::port::{StoreError, logs_key};
-use crate::session::SessionId;
+use crate::session::{LogFilter, LogRecord, SessionId};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use std::collections::VecDeque;
 use std::fs::File;
@@ -15,31 +14,6 @@ use std::sync::Arc;
 
 /// Last lines kept in memory, for whoever explains a failure.
 const LAST_LINES: usize = 10;
-
-/// One stored line.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct LogRecord {
-    /// RFC 3339, UTC, milliseconds.
-    pub ts: String,
-    /// `debug`, `info`, `warn`, `error`.
-    pub level: String,
-    /// The session.
-    pub session_id: String,
-    /// The job key.
-    pub job_id: String,
-    /// The operation.
-    pub operation: String,
-    /// The job's attempt, from 1.
-    pub attempt: u32,
-    /// The task's try, from 1.
-    #[serde(rename = "try")]
-    pub try_number: u32,
-    /// The line.
-    pub message: String,
-    /// More, where the operation says more.
-    #[serde(default)]
-    pub fields: serde_json::Map<String, Json>,
-}
 
 /// Writes the lines of one operation of one attempt; the file is made by the first line.
 #[derive(Debug)]
@@ -141,17 +115,6 @@ impl LogWriter {
     }
 }
 
-/// Which lines to read.
-#[derive(Debug, Clone, Default)]
-pub struct LogFilter {
-    /// Of one job key.
-    pub job: Option<String>,
-    /// Of one operation.
-    pub operation: Option<String>,
-    /// At least as bad as this.
-    pub level: Option<String>,
-}
-
 /// Reads a session's lines, ordered by time; lines that are no JSON (a crash cut them off) are passed over.
 pub fn read_logs(
     objects: &Path,
@@ -181,17 +144,11 @@ fn read_file(path: &Path, filter: &LogFilter, records: &mut Vec<LogRecord>) -> R
     for line in BufReader::new(file).lines() {
         let line = line.map_err(|error| unusable(path, &error))?;
         let Ok(record) = serde_json::from_str::<LogRecord>(&line) else { continue };
-        let has_operation = filter.operation.as_ref().is_none_or(|wanted| record.operation == *wanted);
-        let has_level = filter.level.as_ref().is_none_or(|least| rank(&record.level) >= rank(least));
-        if has_operation && has_level {
+        if filter.wants(&record) {
             records.push(record);
         }
     }
     Ok(())
-}
-
-fn rank(level: &str) -> usize {
-    ["debug", "info", "warn", "error"].iter().position(|known| *known == level).unwrap_or(1)
 }
 
 fn sorted_entries(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {

@@ -2,10 +2,14 @@
 
 use super::NotDeployed;
 use crate::backend::Stores;
-use crate::backend::aws::{AwsError, Connection, ConnectionOptions, DynamoStore, S3Objects, StepFunctions};
+use crate::backend::aws::{
+    AwsError, Connection, ConnectionOptions, DynamoStore, EngineParts, S3Objects, StepFunctions,
+};
+use crate::cli::preflight::aws_access;
 use crate::cli::{Context, Failure};
 use crate::pipeline::{Pipeline, parse_duration};
 use crate::plugin::Plugins;
+use crate::runner::Redaction;
 use crate::runner::port::Engine;
 use crate::session::DeploymentRecord;
 use std::sync::Arc;
@@ -44,6 +48,7 @@ pub(in crate::cli) async fn engine(
     pipeline: &Arc<Pipeline>,
     plugins: &Arc<Plugins>,
     deployment: &DeploymentRecord,
+    redaction: &Arc<Redaction>,
     context: &Context,
 ) -> Result<(Arc<dyn Engine>, String), Failure> {
     let connection = connect(context).await?;
@@ -58,7 +63,16 @@ pub(in crate::cli) async fn engine(
     let versions = pipeline.jobs.keys().map(version).collect::<Result<Vec<_>, _>>()?;
     let bucket = connection.bucket().map_err(failure)?.to_owned();
     let objects = Arc::new(S3Objects::new(connection).map_err(failure)?);
-    let engine = StepFunctions::open(connection, pipeline.clone(), plugins.clone(), versions, objects).await;
+    let parts = EngineParts {
+        pipeline: pipeline.clone(),
+        plugins: plugins.clone(),
+        versions,
+        objects,
+        access: aws_access(context),
+        redaction: redaction.clone(),
+        collect: context.settings.logs.collect,
+    };
+    let engine = StepFunctions::open(connection, parts).await;
     Ok((Arc::new(engine), bucket))
 }
 

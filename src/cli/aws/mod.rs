@@ -6,6 +6,8 @@ mod connect;
 mod deploy;
 #[cfg(feature = "aws")]
 mod doctor;
+#[cfg(feature = "aws")]
+mod logs;
 #[cfg(not(feature = "aws"))]
 mod without;
 
@@ -15,9 +17,11 @@ pub(super) use connect::{connect, engine, failure, stores};
 pub(super) use deploy::{compared, delete_pipeline, deployed, has_leftovers, prune};
 #[cfg(feature = "aws")]
 pub(super) use doctor::findings;
+#[cfg(feature = "aws")]
+pub(super) use logs::session_logs;
 #[cfg(not(feature = "aws"))]
 pub(super) use without::{
-    compared, delete_pipeline, deployed, engine, findings, has_leftovers, prune, stores,
+    compared, delete_pipeline, deployed, engine, findings, has_leftovers, prune, session_logs, stores,
 };
 
 /// What to do where a file is not what is deployed.

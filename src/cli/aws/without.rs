@@ -9,8 +9,9 @@ use crate::cli::{Context, Failure};
 use crate::pipeline::Pipeline;
 use crate::plan::Plan;
 use crate::plugin::Plugins;
+use crate::runner::Redaction;
 use crate::runner::port::Engine;
-use crate::session::DeploymentRecord;
+use crate::session::{DeploymentRecord, LogFilter, LogRecord, SessionRecord};
 use std::sync::Arc;
 
 pub(in crate::cli) async fn stores(_context: &Context) -> Result<Stores, Failure> {
@@ -21,8 +22,18 @@ pub(in crate::cli) async fn engine(
     _pipeline: &Arc<Pipeline>,
     _plugins: &Arc<Plugins>,
     _deployment: &DeploymentRecord,
+    _redaction: &Arc<Redaction>,
     _context: &Context,
 ) -> Result<(Arc<dyn Engine>, String), Failure> {
+    Err(Failure::bad_input(NoAwsBackend))
+}
+
+pub(in crate::cli) async fn session_logs(
+    _session: &SessionRecord,
+    _stores: &Stores,
+    _filter: &LogFilter,
+    _context: &Context,
+) -> Result<Vec<LogRecord>, Failure> {
     Err(Failure::bad_input(NoAwsBackend))
 }
 

@@ -5,6 +5,7 @@ mod crash;
 mod deploy;
 mod faults;
 mod infra;
+mod logs;
 mod outage;
 mod policies;
 mod preflight;

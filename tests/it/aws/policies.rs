@@ -6,13 +6,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// What no call of bunsui's names, each with its reason.
-const BESIDES: [(&str, &str); 33] = [
+const BESIDES: [(&str, &str); 36] = [
     ("dynamodb:ConditionCheckItem", "part of a transaction"),
     ("dynamodb:DescribeTimeToLive", "doctor, beside DescribeTable"),
     ("s3:AbortMultipartUpload", "an upload that failed is taken back"),
     ("lambda:GetFunctionConfiguration", "the plugin lambda"),
     ("ecs:DescribeClusters", "the plugin ecs"),
     ("ecs:DescribeTaskDefinition", "the plugin ecs"),
+    ("ecs:DescribeTasks", "the plugin ecs, after a stop"),
+    ("ecs:ListTasks", "the plugin ecs, after a stop"),
+    ("ecs:StopTask", "the plugin ecs, after a stop"),
     ("ec2:DescribeSubnets", "the plugin ecs"),
     ("ec2:DescribeSecurityGroups", "the plugin ecs"),
     ("states:PublishStateMachineVersion", "CreateStateMachine and UpdateStateMachine with `publish`"),
