@@ -23,10 +23,10 @@ const TICK: Duration = Duration::from_millis(100);
 const SHORTEST_SILENCE: f64 = 0.3;
 /// How likely an end must be for a look: with full buckets, and with empty ones.
 const LIKELY: (f64, f64) = (0.35, 0.9);
-/// The longest that nobody looks, as seconds and as a share of the execution's age, while there is room: where its duration can be
-/// guessed, and where it cannot.
-const SILENCE_KNOWN: (f64, f64) = (4.0, 0.25);
+/// The longest that nobody looks while there is room. Where nothing is known of its duration, as seconds and as a share of its age;
+/// else as a share of that duration, and at least and at most in seconds: it may end long before.
 const SILENCE_UNKNOWN: (f64, f64) = (0.7, 0.08);
+const SILENCE_KNOWN: (f64, f64, f64) = (0.55, 3.0, 600.0);
 /// Of executions of one kind, of which none was seen to end yet, so many are looked at: they tell of the others.
 const SCOUTS: usize = 8;
 /// A look finds no execution so long after its start: it is seen late. After that it is gone.
@@ -190,7 +190,8 @@ impl Watcher {
             let model = models.entry((job, kind)).or_insert_with(|| durations.model(job, kind));
             let age = one.age(now, self.speed);
             let silence = age - one.looked;
-            let is_scout = model.is_known() || {
+            let median = model.median();
+            let is_scout = median.is_some() || {
                 let count = scouts.entry(kind).or_default();
                 *count += 1;
                 *count <= SCOUTS
@@ -201,9 +202,11 @@ impl Watcher {
             let is_over = one.is_expected
                 || one.watch.timeout.is_some_and(|timeout| age > timeout.as_secs_f64() + TIMEOUT_MARGIN);
             let chance = if is_over { 1.0 } else { model.ended_between(one.looked, age) };
-            let (seconds, share) = if model.is_known() { SILENCE_KNOWN } else { SILENCE_UNKNOWN };
-            let longest = seconds.max(share * age).max(turn);
-            if chance >= likely && is_scout || silence >= longest {
+            let longest = match median {
+                None => SILENCE_UNKNOWN.0.max(SILENCE_UNKNOWN.1 * age),
+                Some(median) => (SILENCE_KNOWN.0 * median).clamp(SILENCE_KNOWN.1, SILENCE_KNOWN.2),
+            };
+            if chance >= likely && is_scout || silence >= longest.max(turn) {
                 found.push((chance, one.watch.arn.clone()));
             }
         }
