@@ -122,9 +122,19 @@ impl StepFunctions {
         });
     }
 
-    /// An execution of that name exists: it is this one's if it has the same input.
+    /// An execution of that name exists: it is this one's if it has the same input. A description may tell of it later than its
+    /// name is taken.
     async fn adopt(&self, arn: String, start: StartExecution, input: &str) -> Result<(), EngineError> {
-        let found = self.describe(&arn).await?;
+        let mut pauses = Pauses::default();
+        let found = loop {
+            match self.describe(&arn).await {
+                Ok(found) => break found,
+                Err(error) if error.passes() || matches!(error, AwsError::NotFound { .. }) => {
+                    pauses.wait(&error).await?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        };
         let json = |text: &str| serde_json::from_str::<Json>(text).ok();
         if found.input().is_some_and(|theirs| json(theirs) == json(input)) {
             self.take_over(arn, start, found);
