@@ -84,6 +84,8 @@ impl Started {
 
 /// So often it is looked whether an execution is there that an earlier runner meant to start.
 const LOOKS: usize = 3;
+/// Of one whose name is taken it is known that it is there.
+const LATE_LOOKS: usize = 20;
 const LOOK_PAUSE: Duration = Duration::from_secs(1);
 
 /// Last lines that stand beside a failure.
@@ -144,9 +146,18 @@ impl StepFunctions {
         });
     }
 
-    /// An execution of that name exists: it is this one's if it has the same input.
+    /// An execution of that name exists: it is this one's if it has the same input. A description may tell of it later than its
+    /// name is taken.
     async fn adopt(&self, arn: String, start: StartExecution, input: &str) -> Result<(), EngineError> {
-        let found = self.describe(&arn).await?;
+        let mut looks = 0;
+        let found = loop {
+            match self.describe(&arn).await {
+                Ok(found) => break found,
+                Err(AwsError::NotFound { .. }) if looks < LATE_LOOKS => looks += 1,
+                Err(error) => return Err(error.into()),
+            }
+            tokio::time::sleep(LOOK_PAUSE).await;
+        };
         let json = |text: &str| serde_json::from_str::<Json>(text).ok();
         if found.input().is_some_and(|theirs| json(theirs) == json(input)) {
             self.take_over(arn, start, found);

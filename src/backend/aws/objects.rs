@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use aws_sdk_s3::operation::get_object::GetObjectError;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use std::time::Duration;
 
 /// One bucket.
 #[derive(Debug, Clone)]
@@ -20,6 +21,9 @@ const PART: usize = 8 * 1024 * 1024;
 
 /// So often a write is tried that met another of the same key.
 const CONFLICTS: usize = 10;
+
+/// So often an object is read whose connection ends within it. The SDK asks again where no answer comes, not where half of one does.
+const READS: u32 = 4;
 
 impl S3Objects {
     /// The bucket of the settings.
@@ -83,7 +87,7 @@ impl ObjectStore for S3Objects {
             match error.raw_response().map(|response| response.status().as_u16()) {
                 Some(412) => return Ok(false),
                 // Another writes it at this moment, and it is not known yet who will have done so.
-                Some(409) => tokio::time::sleep(std::time::Duration::from_millis(200)).await,
+                Some(409) => tokio::time::sleep(Duration::from_millis(200)).await,
                 _ => return Err(classify(error, &call).into()),
             }
         }
@@ -92,19 +96,26 @@ impl ObjectStore for S3Objects {
 
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let call = self.call("GetObject", key);
-        let got = match self.client.get_object().bucket(&self.bucket).key(key).send().await {
-            Ok(got) => got,
-            Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => {
-                return Ok(None);
+        let mut pause = Duration::from_millis(100);
+        for read in 1.. {
+            let got = match self.client.get_object().bucket(&self.bucket).key(key).send().await {
+                Ok(got) => got,
+                Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => break,
+                Err(error) => return Err(classify(error, &call).into()),
+            };
+            match got.body.collect().await {
+                Ok(body) => return Ok(Some(body.into_bytes().to_vec())),
+                Err(_) if read < READS => tokio::time::sleep(pause).await,
+                // The object is whole; the connection was not.
+                Err(error) => {
+                    let message =
+                        format!("the connection ended within `s3://{}/{key}`: {error}", self.bucket);
+                    return Err(AwsError::Unreachable { action: call.action(), message }.into());
+                }
             }
-            Err(error) => return Err(classify(error, &call).into()),
-        };
-        // The object is whole; the connection was not.
-        let cut_off = |error: aws_smithy_types::byte_stream::error::Error| AwsError::Unreachable {
-            action: "s3:GetObject".to_owned(),
-            message: format!("the connection ended within `s3://{}/{key}`: {error}", self.bucket),
-        };
-        Ok(Some(got.body.collect().await.map_err(cut_off)?.into_bytes().to_vec()))
+            pause *= 2;
+        }
+        Ok(None)
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {

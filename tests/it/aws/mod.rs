@@ -10,6 +10,7 @@ mod outage;
 mod policies;
 mod preflight;
 mod role;
+mod step_functions;
 
 use crate::conformance::Stores;
 use aws_sdk_dynamodb::types::{
@@ -67,16 +68,16 @@ fn of_connection(connection: &Connection) -> Stores {
 
 /// The SDK as it is, for what tests make themselves.
 async fn sdk_config(account: &str) -> aws_config::SdkConfig {
-    sdk_config_at(ministack().expect("it runs"), account).await
+    sdk_config_at(&ministack().expect("it runs").address, account).await
 }
 
-async fn sdk_config_at(server: &Emulator, account: &str) -> aws_config::SdkConfig {
+async fn sdk_config_at(address: &str, account: &str) -> aws_config::SdkConfig {
     let keys = aws_credential_types::Credentials::from_keys(account, "not-a-secret", None);
     aws_config::defaults(aws_config::BehaviorVersion::latest())
         .http_client(aws_smithy_http_client::Builder::new().build_http())
         .credentials_provider(keys)
         .region(aws_config::Region::new("ap-northeast-1"))
-        .endpoint_url(&server.address)
+        .endpoint_url(address)
         .load()
         .await
 }
@@ -86,7 +87,7 @@ pub(crate) async fn make_tables(connection: &Connection) {
 }
 
 async fn make_tables_at(server: &Emulator, connection: &Connection) {
-    let config = sdk_config_at(server, connection.account()).await;
+    let config = sdk_config_at(&server.address, connection.account()).await;
     let name = |table: &str| format!("{}{table}", connection.prefix());
     let dynamodb = aws_sdk_dynamodb::Client::new(&config);
     let attribute = |name: &str| {

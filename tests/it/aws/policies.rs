@@ -95,7 +95,7 @@ async fn a_runner_and_a_deployer_can_do_what_is_theirs_and_no_more() {
     let root = scratch_at(server, &own_account());
     root.run("infra deploy").expect_code(0);
     // The bucket takes what comes by TLS only, and the emulator has none.
-    let config = sdk_config_at(server, &variable(&root, "BUNSUI_AWS__ACCOUNT")).await;
+    let config = sdk_config_at(&server.address, &variable(&root, "BUNSUI_AWS__ACCOUNT")).await;
     let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
     let delete = aws_sdk_s3::Client::from_conf(s3).delete_bucket_policy();
     delete.bucket(variable(&root, "BUNSUI_AWS__BUCKET")).send().await.expect("deleted");
