@@ -198,7 +198,9 @@ impl Drive {
         again: &[String],
     ) -> Result<BTreeMap<String, String>, RunnerError> {
         let looks = records.iter().map(|record| async {
-            let before = before.get(record.job_key.as_str()).filter(|_| again.contains(&record.job_key))?;
+            let is_to_go_on =
+                |before: &&&JobRecord| before.status.is_failure() && again.contains(&record.job_key);
+            let before = before.get(record.job_key.as_str()).filter(is_to_go_on)?;
             let (execution, job) =
                 (before.execution.clone()?, self.plan.pipeline.jobs.get_index_of(record.job_key.as_str())?);
             let attempt = before.redrive.as_ref().map_or(before.attempt, |redrive| redrive.attempt);

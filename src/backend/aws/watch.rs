@@ -27,6 +27,8 @@ const LIKELY: (f64, f64) = (0.35, 0.9);
 /// else as a share of that duration, and at least and at most in seconds: it may end long before.
 const SILENCE_UNKNOWN: (f64, f64) = (0.7, 0.08);
 const SILENCE_KNOWN: (f64, f64, f64) = (0.55, 3.0, 600.0);
+/// The same while there is no room: so many times as long as it takes to look at each once.
+const TURNS: f64 = 3.0;
 /// Of executions of one kind, of which none was seen to end yet, so many are looked at: they tell of the others.
 const SCOUTS: usize = 8;
 /// A look finds no execution so long after its start: it is seen late. After that it is gone.
@@ -176,9 +178,9 @@ impl Watcher {
     fn candidates(&self, watched: &HashMap<String, Watched>, now: Instant) -> Vec<(f64, String)> {
         let room = self.limiter.fullness(DESCRIBE, now).max(self.limiter.fullness(HISTORY, now));
         let likely = LIKELY.1 + (LIKELY.0 - LIKELY.1) * room;
-        // Where there are many, each has its turn.
+        // Where there are many, looks are for those that are likely to have ended; the others have their turn, but not often.
         let rate = self.limiter.spare_rate(DESCRIBE) + self.limiter.spare_rate(HISTORY);
-        let turn = watched.len() as f64 / rate * self.speed;
+        let turn = TURNS * watched.len() as f64 / rate * self.speed;
         let durations = lock(&self.durations);
         let mut models: HashMap<(&str, &str), Model> = HashMap::new();
         let mut scouts: HashMap<&str, usize> = HashMap::new();
