@@ -50,13 +50,15 @@ struct Started {
     seen: Option<Seen>,
 }
 
-/// What passes is waited for so long when an execution is started, the first time so long.
+/// What passes is waited for so long when an execution is started, found or stopped, the first time so long.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LAST_PAUSE: Duration = Duration::from_secs(15);
 
-/// So often it is looked whether an execution is there that an earlier runner meant to start.
+/// So often it is looked whether an execution is there that an earlier runner meant to start, or has ended as is known, and so long apart:
+/// descriptions tell of either late.
 const LOOKS: usize = 3;
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// What stops of its own are called in Step Functions.
 const CANCELLED: &str = "Bunsui.Cancelled";
@@ -129,9 +131,7 @@ impl StepFunctions {
         let found = loop {
             match self.describe(&arn).await {
                 Ok(found) => break found,
-                Err(error) if error.passes() || matches!(error, AwsError::NotFound { .. }) => {
-                    pauses.wait(&error).await?;
-                }
+                Err(error @ AwsError::NotFound { .. }) => pauses.wait(&error).await?,
                 Err(error) => return Err(error.into()),
             }
         };
@@ -182,11 +182,34 @@ impl StepFunctions {
         }
     }
 
+    /// What passes is waited for.
     async fn describe(&self, arn: &str) -> Result<DescribeExecutionOutput, AwsError> {
         let call = Call::new("states", "DescribeExecution", format!("execution `{arn}`"));
-        self.limiter.take("DescribeExecution").await;
-        let found = self.client.describe_execution().execution_arn(arn).send().await;
-        found.map_err(|error| classify(error, &call))
+        let mut pauses = Pauses::default();
+        loop {
+            self.limiter.take("DescribeExecution").await;
+            let found = self.client.describe_execution().execution_arn(arn).send().await;
+            match found.map_err(|error| classify(error, &call)) {
+                Err(error) if error.passes() => pauses.wait(&error).await?,
+                found => return found,
+            }
+        }
+    }
+
+    /// What is said of an execution that has ended; none where there is none.
+    async fn describe_ended(&self, arn: &str) -> Result<Option<DescribeExecutionOutput>, AwsError> {
+        let mut found = None;
+        for _ in 0..LOOKS {
+            found = match self.describe(arn).await {
+                Err(AwsError::NotFound { .. }) => None,
+                found => Some(found?),
+            };
+            if found.as_ref().is_some_and(|found| found.status != ExecutionStatus::Running) {
+                break;
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        Ok(found)
     }
 
     async fn failed(&self, started: &Started, said: (Option<String>, Option<String>)) -> FailureRecord {
@@ -386,7 +409,7 @@ impl Engine for StepFunctions {
                     return Ok(true);
                 }
                 // What was started a moment ago may not be seen yet.
-                Err(AwsError::NotFound { .. }) => tokio::time::sleep(Duration::from_secs(1)).await,
+                Err(AwsError::NotFound { .. }) => tokio::time::sleep(LOOK_AGAIN).await,
                 Err(error) => return Err(error.into()),
             }
         }
@@ -395,15 +418,10 @@ impl Engine for StepFunctions {
 
     async fn redrivable(&self, job: usize, execution: &str) -> Result<Redrivable, EngineError> {
         let version = &self.versions[job];
-        let found = match self.describe(&execution_arn(version, execution)).await {
-            Ok(found) => found,
-            Err(AwsError::NotFound { .. }) => {
-                let reason = Some("Step Functions does not have its execution any more".to_owned());
-                return Ok(Redrivable::No { reason });
-            }
-            Err(error) => return Err(error.into()),
-        };
         let no = |reason: &str| Ok(Redrivable::No { reason: Some(reason.to_owned()) });
+        let Some(found) = self.describe_ended(&execution_arn(version, execution)).await? else {
+            return no("Step Functions does not have its execution any more");
+        };
         if found.state_machine_version_arn().is_some_and(|theirs| theirs != version) {
             return no("it has another definition now");
         }
@@ -445,16 +463,18 @@ impl Engine for StepFunctions {
         // Before it is stopped: afterwards the last state is the same, but whether it ran is not known.
         let state = self.state_of(&started).await;
         let call = Call::new("states", "StopExecution", format!("execution `{}`", started.arn));
-        self.limiter.take("StopExecution").await;
-        let stopped = self
-            .client
-            .stop_execution()
-            .execution_arn(&started.arn)
-            .error(CANCELLED)
-            .cause("the session was stopped")
-            .send()
-            .await;
-        stopped.map_err(|error| classify(error, &call))?;
+        let mut pauses = Pauses::default();
+        loop {
+            self.limiter.take("StopExecution").await;
+            let stop = self.client.stop_execution().execution_arn(&started.arn);
+            let stopped = stop.error(CANCELLED).cause("the session was stopped").send().await;
+            match stopped.map_err(|error| classify(error, &call)) {
+                Ok(_) => break,
+                // Whoever waits for its end would wait for long.
+                Err(error) if error.passes() => pauses.wait(&error).await?,
+                Err(error) => return Err(error.into()),
+            }
+        }
         self.watcher.expect_end(&started.arn);
         let job = &self.pipeline.jobs[started.start.job];
         let operation = state.as_ref().and_then(|state| operation_of(&started, state));
