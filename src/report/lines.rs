@@ -4,7 +4,7 @@ use super::text::{between, moment, one_line};
 use crate::runner::EventConsumer;
 use crate::session::{EventKind, FailureRecord, JobStatus, SessionEvent};
 use jiff::Timestamp;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Prints a line for each event that a person wants to know of.
 pub struct EventLines<F> {
@@ -12,12 +12,14 @@ pub struct EventLines<F> {
     started: HashMap<String, Timestamp>,
     /// What follows a first interrupt can only be said with the number of running jobs.
     running: usize,
+    /// Jobs whose executions were to go on, and have not been heard of since.
+    redriven: HashSet<String>,
 }
 
 impl<F> EventLines<F> {
     /// Prints by `print`.
     pub fn new(print: F) -> Self {
-        Self { print, started: HashMap::new(), running: 0 }
+        Self { print, started: HashMap::new(), running: 0, redriven: HashSet::new() }
     }
 }
 
@@ -42,11 +44,13 @@ impl<F> EventLines<F> {
             EventKind::JobStarted { job, attempt, redrive, .. } => {
                 self.running += 1;
                 self.started.insert(job.clone(), at);
-                format!(
-                    "started    {job}{}{}",
-                    nth("attempt", *attempt),
-                    if redrive.is_some() { ", redriven" } else { "" }
-                )
+                let how = match (redrive, self.redriven.remove(job)) {
+                    (Some(_), _) => ", redriven",
+                    // Its input is known only now that all upstream of it has ended.
+                    (None, true) => ", anew: its input is another now",
+                    (None, false) => "",
+                };
+                format!("started    {job}{}{how}", nth("attempt", *attempt))
             }
             EventKind::OperationRetrying { job, operation, try_number, delay_ms, error, cause, .. } => {
                 let cause = brief_cause(cause).map(|cause| format!(" ({cause})")).unwrap_or_default();
@@ -78,7 +82,10 @@ impl<F> EventLines<F> {
                 format!("cut off    {job}: attempt {attempt} ended with its runner")
             }
             EventKind::SessionRetried { by, retry, .. } => format!("retry {retry}, asked for by {by}"),
-            EventKind::JobsReset { redriven, not_redriven, .. } => return reset(redriven, not_redriven),
+            EventKind::JobsReset { redriven, not_redriven, .. } => {
+                self.redriven.extend(redriven.iter().cloned());
+                return reset(redriven, not_redriven);
+            }
             EventKind::JobReused { job, from, .. } => format!("reused     {job}: the output of {from}"),
             EventKind::StopIncomplete { job, may_still_run, .. } => {
                 format!("not ended  {job}: {}", may_still_run.join("; "))
@@ -131,7 +138,8 @@ fn reset(redriven: &[String], not_redriven: &BTreeMap<String, String>) -> Option
     let anew =
         not_redriven.iter().map(|(job, reason)| format!("anew       {job}: {}", one_line(reason, 200)));
     let lines: Vec<String> = goes_on.chain(anew).collect();
-    (!lines.is_empty()).then(|| lines.join("\n"))
+    // Below the first, past its time.
+    (!lines.is_empty()).then(|| lines.join("\n         "))
 }
 
 fn nth(word: &str, number: u32) -> String {

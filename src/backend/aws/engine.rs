@@ -211,6 +211,22 @@ impl StepFunctions {
         found.map_err(|error| classify(error, &call))
     }
 
+    /// What is said of an execution that has ended, which may be said late; none where there is none.
+    async fn describe_ended(&self, arn: &str) -> Result<Option<DescribeExecutionOutput>, AwsError> {
+        let mut found = None;
+        for _ in 0..LOOKS {
+            found = match self.describe(arn).await {
+                Err(AwsError::NotFound { .. }) => None,
+                found => Some(found?),
+            };
+            if found.as_ref().is_some_and(|found| found.status != ExecutionStatus::Running) {
+                break;
+            }
+            tokio::time::sleep(LOOK_PAUSE).await;
+        }
+        Ok(found)
+    }
+
     async fn failed(&self, started: &Started, said: (Option<String>, Option<String>)) -> FailureRecord {
         // Where it failed is worth a look; that it failed is known without.
         let state = self.state_of(started).await;
@@ -443,15 +459,10 @@ impl Engine for StepFunctions {
 
     async fn redrivable(&self, job: usize, execution: &str) -> Result<Redrivable, EngineError> {
         let version = &self.versions[job];
-        let found = match self.describe(&execution_arn(version, execution)).await {
-            Ok(found) => found,
-            Err(AwsError::NotFound { .. }) => {
-                let reason = Some("Step Functions does not have its execution any more".to_owned());
-                return Ok(Redrivable::No { reason });
-            }
-            Err(error) => return Err(error.into()),
-        };
         let no = |reason: &str| Ok(Redrivable::No { reason: Some(reason.to_owned()) });
+        let Some(found) = self.describe_ended(&execution_arn(version, execution)).await? else {
+            return no("Step Functions does not have its execution any more");
+        };
         if found.state_machine_version_arn().is_some_and(|theirs| theirs != version) {
             return no("it has another definition now");
         }

@@ -209,10 +209,17 @@ impl DynamoStore {
             return Ok(());
         }
         let call = self.call("TransactWriteItems", &self.history);
+        // The same for each try: one that is in progress is not carried out twice.
+        let token = format!("{:032x}", rand::random::<u128>());
         let mut pause = Duration::from_millis(20);
         for attempt in 1.. {
-            let sent =
-                self.client.transact_write_items().set_transact_items(Some(items.clone())).send().await;
+            let sent = self
+                .client
+                .transact_write_items()
+                .client_request_token(&token)
+                .set_transact_items(Some(items.clone()))
+                .send()
+                .await;
             let Err(error) = sent else { return Ok(()) };
             let first = purposes.iter().find_map(|purpose| match purpose {
                 Purpose::Event(number, _) => Some((id.clone(), *number)),

@@ -85,7 +85,8 @@ fn survives(seed: u64) {
             None => &["run", "t.toml"],
             Some(session) if session["status"] == "succeeded" => break,
             Some(session) => {
-                assert_eq!(session["status"], "running", "seed {seed}: {session} {ended}");
+                let goes_on = session["status"] == "created" || session["status"] == "running";
+                assert!(goes_on, "seed {seed}: {session} {ended}");
                 &["session", "resume", "last"]
             }
         };

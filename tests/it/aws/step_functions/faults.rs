@@ -1,7 +1,9 @@
 //! Each API that a runner calls, with each fault: the session ends as if there had been none.
 
 use super::super::{functions, job};
-use super::{Site, at_once, record_of, seconds};
+use super::{
+    Site, at_once, job_of, killed_at, load_failed, quick, record, record_of, seconds, two_operations,
+};
 use bunsui_test_support::ministack;
 use bunsui_test_support::proxy::{Fault, Proxy};
 use bunsui_test_support::step_functions::{Options, Quotas, Script};
@@ -90,7 +92,7 @@ fn a_run_survives_each_fault_of_each_api() {
     let options = Options { quotas: Some(Quotas::unlimited()), ..Options::default() };
     let Some(site) = Site::new(options) else { return };
     let pad = "x".repeat(70_000);
-    site.stand_in.script(move |started| match super::job_of(&started.machine) {
+    site.stand_in.script(move |started| match job_of(&started.machine) {
         // Long enough for a look by each of the two APIs.
         "large" => Script::succeeded(seconds(1.5), json!({"n": 1, "pad": pad})),
         _ => Script::succeeded(seconds(0.2), json!({})),
@@ -100,4 +102,43 @@ fn a_run_survives_each_fault_of_each_api() {
     assert_eq!(called.iter().map(String::as_str).collect::<Vec<_>>(), APIS);
     let cases = APIS.iter().flat_map(|api| FAULTS.map(|fault| (*api, fault)));
     at_once(cases, |case| _ = run_with(&site, Some(case)));
+}
+
+/// A runner dies, and whoever takes up what it started meets a fault at its looks.
+#[test]
+fn what_runs_is_taken_up_whatever_becomes_of_the_looks() {
+    let cases = FAULTS.iter().flat_map(|fault| [FIRST, 2 * FIRST + 1].map(|first| (*fault, first)));
+    at_once(
+        cases.filter(|(fault, first)| *first == FIRST || !matches!(fault, Fault::Slow(_))),
+        |(fault, first)| {
+            let Some(site) = Site::new(Options::default()) else { return };
+            site.stand_in.script(|_| quick(json!({"n": 1})));
+            let scratch = site.deployed(&jobs());
+            killed_at(&scratch, "started", "run t.toml");
+            let proxy = Proxy::start(&site.stand_in.address);
+            proxy.first(first, "AWSStepFunctions.DescribeExecution", fault);
+            let scratch = scratch.with_variable("BUNSUI_AWS__ENDPOINT_URLS__SFN", &proxy.address);
+            let resumed = scratch.run("session resume last");
+            assert_eq!(resumed.code, Some(0), "{fault:?} {first}: {}", resumed.stderr);
+            assert_eq!(site.created(), [1, 1, 1], "{fault:?} {first}");
+            assert_eq!(record(&scratch, "large")["attempt"], 1, "{fault:?} {first}");
+        },
+    );
+}
+
+/// The same of who asks whether an execution can be redriven.
+#[test]
+fn what_failed_is_redriven_whatever_becomes_of_the_looks() {
+    at_once(FAULTS, |fault| {
+        let Some(site) = Site::new(Options::default()) else { return };
+        site.stand_in.script(|started| if started.redrives == 0 { load_failed() } else { quick(json!({})) });
+        let scratch = site.deployed(&two_operations("a"));
+        scratch.run("run t.toml").expect_code(1);
+        let proxy = Proxy::start(&site.stand_in.address);
+        proxy.first(FIRST, "AWSStepFunctions.DescribeExecution", fault);
+        let scratch = scratch.with_variable("BUNSUI_AWS__ENDPOINT_URLS__SFN", &proxy.address);
+        let retried = scratch.run("session retry last");
+        assert_eq!(retried.code, Some(0), "{fault:?}: {}", retried.stderr);
+        assert_eq!((site.calls("RedriveExecution"), site.created()), (1, vec![1]), "{fault:?}");
+    });
 }

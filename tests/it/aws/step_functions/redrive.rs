@@ -145,9 +145,9 @@ fn a_job_with_another_input_begins_anew() {
     // Once with the same input: that goes on, and fails again.
     scratch.run("session retry last").expect_code(1);
     assert_eq!(site.calls("RedriveExecution"), 1);
-    let retried = scratch.run("session retry last --job a").expect_code(0).stderr;
-    assert!(retried.contains("started    b (attempt 3)\n"), "{retried}");
-    assert!(!retried.contains("goes on    b"), "{retried}");
+    let retried = scratch.run("session retry last --job a --job b").expect_code(0).stderr;
+    assert!(!retried.contains("anew       a"), "what succeeded is not asked whether it can go on: {retried}");
+    assert!(retried.contains("started    b (attempt 3), anew: its input is another now\n"), "{retried}");
     assert_eq!(site.calls("RedriveExecution"), 1);
     assert_eq!(site.created(), [1, 1, 1, 1], "each of a and b twice");
     assert!(record(&scratch, "b")["execution"].as_str().is_some_and(|name| name.ends_with("--b-3")));
@@ -215,7 +215,7 @@ fn the_end_that_an_execution_had_before_is_not_taken_for_its_new_one() {
     at_once(["", "started"], |step| {
         let options = Options { consistency_delay: seconds(3.0), ..Options::default() };
         let Some((site, scratch)) = failing(options) else { return };
-        // Until then it would be seen to run still, and what runs is not redriven.
+        // Until then it is seen to run still.
         site.stand_in.advance(seconds(10.0));
         if !step.is_empty() {
             // It may be redriven by then or not, and be seen to be redriven or not.
@@ -229,4 +229,13 @@ fn the_end_that_an_execution_had_before_is_not_taken_for_its_new_one() {
         assert_eq!(site.created(), [1, 1], "{step}");
         assert_eq!(record(&scratch, "a")["output"]["inline"]["n"], 1, "{step}");
     });
+}
+
+#[test]
+fn a_retry_at_once_waits_until_the_end_is_seen() {
+    let options = Options { consistency_delay: seconds(2.0), ..Options::default() };
+    let Some((site, scratch)) = failing(options) else { return };
+    let retried = scratch.run("session retry last").expect_code(0).stderr;
+    assert!(retried.contains("started    a (attempt 2), redriven"), "{retried}");
+    assert_eq!((site.calls("RedriveExecution"), site.created()), (1, vec![1, 1]));
 }
