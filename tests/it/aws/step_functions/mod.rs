@@ -5,6 +5,7 @@
 //! Deliberately does not: run handlers. What executions give is what the script says.
 
 mod crash;
+mod explained;
 mod faults;
 mod quotas;
 mod redrive;
