@@ -121,3 +121,52 @@ async fn a_write_whose_answers_are_all_lost_is_known_again() {
         assert_eq!((&job["status"], &job["attempt"]), (&"succeeded".into(), &1.into()), "{key}");
     }
 }
+
+/// Deletes a table while the first job runs: what was stored in the others is there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_that_is_deleted_ends_the_run_and_what_else_was_stored_stays() {
+    let Some((scratch, _proxy)) = two_jobs_behind_a_proxy().await else { return };
+    let running = Running::start(&scratch, "run t.toml");
+    running.wait_for("started    slow");
+    let config = super::sdk_config(&variable(&scratch, "AWS_ACCESS_KEY_ID")).await;
+    let dynamodb = aws_sdk_dynamodb::Client::new(&config);
+    dynamodb.delete_table().table_name("bunsui-job-history").send().await.expect("deleted");
+    let (code, said) = running.end();
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("bunsui::aws::not_found") && said.contains("bunsui-job-history"), "{said}");
+    assert!(said.contains("bunsui doctor"), "{said}");
+    // The session itself is in another table.
+    let listed = scratch.run("session list").expect_code(0).stdout;
+    assert!(listed.contains("running"), "{listed}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bucket_that_is_deleted_ends_the_run_where_it_is_needed() {
+    let Some(scratch) = scratch_on_aws().await else { return };
+    let large =
+        "import time\ndef handler(event, context):\n    time.sleep(3)\n    return {'text': 'x' * 70000}\n";
+    make_function(&scratch, "large", large);
+    scratch.write("t.toml", functions(&job("large", "", "")));
+    scratch.run("deploy t.toml").expect_code(0);
+    let running = Running::start(&scratch, "run t.toml");
+    running.wait_for("started    large");
+    let config = super::sdk_config(&variable(&scratch, "AWS_ACCESS_KEY_ID")).await;
+    let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
+    let s3 = aws_sdk_s3::Client::from_conf(s3);
+    let bucket = variable(&scratch, "BUNSUI_AWS__BUCKET");
+    let objects = s3.list_objects_v2().bucket(&bucket).send().await.expect("listed");
+    for object in objects.contents() {
+        s3.delete_object()
+            .bucket(&bucket)
+            .key(object.key().expect("it has one"))
+            .send()
+            .await
+            .expect("deleted");
+    }
+    s3.delete_bucket().bucket(&bucket).send().await.expect("deleted");
+    let (code, said) = running.end();
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("bunsui::aws::not_found") && said.contains(&bucket), "{said}");
+    let shown = scratch.run("session list --output json").expect_code(0).stdout;
+    assert!(shown.contains("running"), "{shown}");
+}
