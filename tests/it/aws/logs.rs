@@ -37,3 +37,21 @@ async fn nothing_is_kept_where_that_is_not_wanted() {
     scratch.run("run t.toml --deploy").expect_code(1);
     assert!(scratch.run("logs last").expect_code(0).stdout.contains("[WARNING] reading"));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lines_of_what_succeeded_are_kept_too_where_that_is_wanted() {
+    let Some(scratch) = scratch_on_aws().await else { return };
+    make_function(&scratch, "good", &format!("{SAYS}return 1\n"));
+    scratch.write("t.toml", functions(&job("good", "", "payload = { year = 2016 }")));
+    let scratch = scratch.with_variable("BUNSUI_LOGS__COLLECT", "all");
+    scratch.run("run t.toml --deploy").expect_code(0);
+    // Its log group goes, and what it said is still there.
+    const DELETE: &str = r#"
+import json
+body = json.dumps({"logGroupName": "/aws/lambda/good"})
+ask("logs", "/", body, Content_Type="application/x-amz-json-1.1", X_Amz_Target="Logs_20140328.DeleteLogGroup")
+"#;
+    super::python(&scratch, DELETE, &[]);
+    let logs = scratch.run("logs last").expect_code(0).stdout;
+    assert!(logs.contains("good/call  WARN [WARNING] reading {'year': 2016}"), "{logs}");
+}
