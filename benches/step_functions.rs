@@ -26,9 +26,7 @@ use bunsui::runner::port::{Engine, EngineError, ExecutionEnd, StartExecution};
 use bunsui::runner::{
     Assignment, Entry, EventConsumer, Executions, Inbox, Redaction, Runner, SessionEnd, deployment_record,
 };
-use bunsui::session::{
-    EventKind, RECORD_VERSION, RunnerRecord, SessionEvent, SessionId, SessionRecord, SessionStatus,
-};
+use bunsui::session::{EventKind, RunnerRecord, SessionEvent, SessionId, SessionRecord, SessionStatus};
 use bunsui::settings::{AwsSettings, LogCollection};
 use bunsui::state_machine::compile;
 use bunsui_test_support::step_functions::{Options, Quota, Quotas, Script, StandIn};
@@ -343,33 +341,12 @@ async fn version(stand_in: &StandIn, definition: &str) -> String {
 fn session(case: &Case, version: &str) -> SessionRecord {
     let now = jiff::Timestamp::now();
     let runner = RunnerRecord { host: "h".into(), pid: 1, user: "u".into(), bunsui: "0".into() };
+    let pinned = ("bench".into(), version.to_owned());
     SessionRecord {
-        record_version: RECORD_VERSION,
-        session_id: SessionId::generate(now, 7),
-        pipeline_id: "bench".into(),
-        version: version.to_owned(),
         file: "bench.toml".into(),
         directory: "/".into(),
-        status: SessionStatus::Created,
-        created_at: now,
-        started_at: None,
-        ended_at: None,
-        labels: Default::default(),
-        parameters: serde_json::Map::new(),
-        given: Vec::new(),
-        secrets: Vec::new(),
-        created_by: Some(runner.clone()),
-        runner,
-        lease: None,
-        active_ms: 0,
         jobs: case.jobs.len(),
-        git: None,
-        plugins: Vec::new(),
-        slice: None,
-        exclusive: None,
-        pause: None,
-        retries: 0,
-        retrying: None,
+        ..SessionRecord::new(SessionId::generate(now, 7), pinned, runner, now)
     }
 }
 

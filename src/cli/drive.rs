@@ -7,11 +7,11 @@ use super::session::{job_records, print_session, session_line};
 use super::{Console, Context, Exit, Failure, Outcome};
 use crate::backend::Stores;
 use crate::backend::local::{LOCAL_BUCKET, LocalEngine, keep_library, objects_folder};
-use crate::pipeline::{Pipeline, format_duration, parse_duration};
+use crate::pipeline::{Pipeline, parse_duration};
 use crate::plan::Plan;
 use crate::plugin::{Found, Plugins};
-use crate::report::json::JsonLines;
-use crate::report::lines::EventLines;
+use crate::report::json::{JsonLines, surroundings as json_line};
+use crate::report::lines::{EventLines, surroundings as surroundings_text};
 use crate::report::live::LiveView;
 use crate::runner::port::{ApiUse, Engine, StoreError};
 use crate::runner::{
@@ -92,9 +92,11 @@ impl Drive<'_> {
             }
         };
         let say = |surroundings: Surroundings| match (output, &view) {
-            (Output::Json, _) => stream(surroundings_line(&surroundings)),
-            (Output::Human, Some(view)) => drop(view.println(surroundings_text(&surroundings))),
-            (Output::Human, None) => console.talk(surroundings_text(&surroundings)),
+            (Output::Json, _) => stream(json_line(&surroundings, Timestamp::now())),
+            (Output::Human, Some(view)) => {
+                drop(view.println(surroundings_text(&surroundings, Timestamp::now())));
+            }
+            (Output::Human, None) => console.talk(surroundings_text(&surroundings, Timestamp::now())),
         };
         let ended = {
             let mut json = JsonLines::new(stream);
@@ -246,39 +248,6 @@ fn patience(
     // Whoever listened is gone when the session is over.
     let notice = move |surroundings| drop(said.send(surroundings));
     Patience::new(set.unwrap_or(PATIENCE), leave, Box::new(notice))
-}
-
-fn surroundings_line(surroundings: &Surroundings) -> String {
-    let at = Timestamp::now();
-    match surroundings {
-        Surroundings::Waiting { error, code, help, limit } => json!({
-            "event": "waiting", "at": at, "error": error, "code": code, "help": help, "limit_seconds": limit.as_secs(),
-        }),
-        Surroundings::Back { after } => {
-            json!({"event": "surroundings_back", "at": at, "after_seconds": after.as_secs()})
-        }
-    }
-    .to_string()
-}
-
-fn surroundings_text(surroundings: &Surroundings) -> String {
-    let now = Timestamp::now().strftime("%H:%M:%S").to_string();
-    match surroundings {
-        Surroundings::Waiting { error, help, limit, .. } => {
-            let help = help.as_ref().map(|help| format!("\n         {help}")).unwrap_or_default();
-            format!(
-                "{now} waiting: {error}{help}\n         executions go on without this runner; it waits {} at most (a third \
-                 interrupt leaves at once)",
-                format_duration(*limit)
-            )
-        }
-        Surroundings::Back { after } => {
-            format!(
-                "{now} AWS answers again, after {}",
-                format_duration(Duration::from_secs(after.as_secs()))
-            )
-        }
-    }
 }
 
 /// After the third interrupt.

@@ -17,9 +17,7 @@ use crate::pipeline::OnFailure;
 use crate::plan::{Parameters, Plan, plan, resolve_parameters};
 use crate::report::text::one_line;
 use crate::runner::{Entry, deployment_record, reused_outputs};
-use crate::session::{
-    DeploymentRecord, RECORD_VERSION, SessionId, SessionRecord, SessionStatus, SliceRecord,
-};
+use crate::session::{DeploymentRecord, SessionId, SessionRecord, SliceRecord};
 use crate::settings::BackendKind;
 use crate::state_machine;
 use indexmap::IndexMap;
@@ -219,32 +217,16 @@ fn new_session(
     deployment: &DeploymentRecord,
 ) -> SessionRecord {
     let now = Timestamp::now();
+    let id = SessionId::generate(now, rand::random());
+    let pinned = (plan.pipeline.name.to_string(), deployment.version.clone());
     SessionRecord {
-        record_version: RECORD_VERSION,
-        session_id: SessionId::generate(now, rand::random()),
-        pipeline_id: plan.pipeline.name.to_string(),
-        version: deployment.version.clone(),
         file: loaded.file.clone(),
         directory: loaded.directory.display().to_string(),
-        status: SessionStatus::Created,
-        created_at: now,
-        started_at: None,
-        ended_at: None,
         labels: args.label.iter().cloned().collect::<IndexMap<_, _>>(),
         parameters: plan.parameters.without_secrets(),
         given: plan.parameters.given.iter().cloned().collect(),
         secrets: plan.parameters.secrets.iter().cloned().collect(),
-        runner: this_runner(context),
-        lease: None,
-        active_ms: 0,
         jobs: plan.selection.len(),
-        created_by: Some(this_runner(context)),
-        git: None,
-        plugins: Vec::new(),
-        slice: None,
-        exclusive: None,
-        pause: None,
-        retries: 0,
-        retrying: None,
+        ..SessionRecord::new(id, pinned, this_runner(context), now)
     }
 }

@@ -1,10 +1,12 @@
 //! One line an event, for what is no terminal.
 
 use super::text::{between, moment, one_line};
-use crate::runner::EventConsumer;
+use crate::pipeline::format_duration;
+use crate::runner::{EventConsumer, Surroundings};
 use crate::session::{EventKind, FailureRecord, JobStatus, SessionEvent};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
 
 /// Prints a line for each event that a person wants to know of.
 pub struct EventLines<F> {
@@ -126,6 +128,24 @@ impl<F> EventLines<F> {
                 between(started, at)
             }
             None => "not started".into(),
+        }
+    }
+}
+
+/// What is said of the surroundings of a session that is driven.
+pub fn surroundings(surroundings: &Surroundings, at: Timestamp) -> String {
+    let at = at.strftime("%H:%M:%S");
+    match surroundings {
+        Surroundings::Waiting { error, help, limit, .. } => {
+            let help = help.as_ref().map(|help| format!("\n         {help}")).unwrap_or_default();
+            format!(
+                "{at} waiting: {error}{help}\n         executions go on without this runner; it waits {} at most (a third \
+                 interrupt leaves at once)",
+                format_duration(*limit)
+            )
+        }
+        Surroundings::Back { after } => {
+            format!("{at} AWS answers again, after {}", format_duration(Duration::from_secs(after.as_secs())))
         }
     }
 }

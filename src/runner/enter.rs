@@ -12,8 +12,9 @@ use crate::session::{
     EventKind, JobRecord, JobStatus, OutputRecord, RedriveRecord, RetryRecord, SessionStatus,
 };
 use serde_json::Value as Json;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
+use tokio::time::Instant;
 
 /// Job records that one commit changes, at most: a store may bound what one transaction holds.
 const CHUNK: usize = 40;
@@ -147,25 +148,18 @@ impl Drive {
         let found = Retry::of(&self.plan, &records, &jobs, retry)?;
         let by_key: HashMap<&str, &JobRecord> =
             records.iter().map(|record| (record.job_key.as_str(), record)).collect();
-        let changed: Vec<JobRecord> = found
+        let mut changed: Vec<JobRecord> = found
             .set_back()
             .filter_map(|key| by_key.get(key.as_str()))
             .filter(|record| record.status != JobStatus::Pending)
             .map(|record| JobRecord { attempt: record.attempt, retry, ..JobRecord::pending(&record.job_key) })
             .collect();
-        let mut changed = changed;
-        let mut renewed = tokio::time::Instant::now();
+        let again: HashSet<&str> = found.again.iter().map(String::as_str).collect();
+        let mut renewed = Instant::now();
         for chunk in changed.chunks_mut(CHUNK) {
-            // To ask of each takes longer than a lease holds, where there are thousands.
-            if renewed.elapsed() > RENEWAL {
-                self.renew().await?;
-                renewed = tokio::time::Instant::now();
-            }
-            let not_redriven = if from_start {
-                BTreeMap::new()
-            } else {
-                self.find_redrives(chunk, &by_key, &found.again).await?
-            };
+            self.renew_if_due(&mut renewed).await?;
+            let not_redriven =
+                if from_start { BTreeMap::new() } else { self.find_redrives(chunk, &by_key, &again).await? };
             let key = |record: &JobRecord| record.job_key.clone();
             let redriven = chunk.iter().filter(|record| record.redrive.is_some()).map(key).collect();
             let reset =
@@ -195,11 +189,11 @@ impl Drive {
         &self,
         records: &mut [JobRecord],
         before: &HashMap<&str, &JobRecord>,
-        again: &[String],
+        again: &HashSet<&str>,
     ) -> Result<BTreeMap<String, String>, RunnerError> {
         let looks = records.iter().map(|record| async {
             let is_to_go_on =
-                |before: &&&JobRecord| before.status.is_failure() && again.contains(&record.job_key);
+                |before: &&&JobRecord| before.status.is_failure() && again.contains(record.job_key.as_str());
             let before = before.get(record.job_key.as_str()).filter(is_to_go_on)?;
             let (execution, job) =
                 (before.execution.clone()?, self.plan.pipeline.jobs.get_index_of(record.job_key.as_str())?);
@@ -276,13 +270,9 @@ impl Drive {
             self.commit(events, commit, (self.now)(), consumers).await?;
         }
         failpoint::reach("restored");
-        let mut renewed = tokio::time::Instant::now();
+        let mut renewed = Instant::now();
         for chunk in restored.adopted.chunks(TAKEN_UP_AT_ONCE) {
-            // Thousands of them take longer than a lease holds.
-            if renewed.elapsed() > RENEWAL {
-                self.renew().await?;
-                renewed = tokio::time::Instant::now();
-            }
+            self.renew_if_due(&mut renewed).await?;
             // An input that was fine when it was to be started is so again.
             let executions: Vec<_> =
                 chunk.iter().filter_map(|start| Some((start.job, self.execution(*start).ok()?))).collect();
@@ -297,6 +287,15 @@ impl Drive {
                     self.executor.start(execution);
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// To ask of thousands of executions takes longer than a lease holds.
+    async fn renew_if_due(&mut self, renewed: &mut Instant) -> Result<(), StoreError> {
+        if renewed.elapsed() > RENEWAL {
+            self.renew().await?;
+            *renewed = Instant::now();
         }
         Ok(())
     }

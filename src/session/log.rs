@@ -40,11 +40,20 @@ pub struct LogFilter {
 }
 
 impl LogFilter {
+    /// Whether lines of a job are wanted.
+    pub fn wants_job(&self, job: &str) -> bool {
+        self.job.as_ref().is_none_or(|wanted| wanted == job)
+    }
+
+    /// Whether lines of operations of that name are wanted.
+    pub fn wants_operation(&self, operation: &str) -> bool {
+        self.operation.as_ref().is_none_or(|wanted| wanted == operation)
+    }
+
     /// Whether a line is wanted.
     pub fn wants(&self, record: &LogRecord) -> bool {
-        let is = |wanted: &Option<String>, found: &str| wanted.as_ref().is_none_or(|wanted| wanted == found);
-        is(&self.job, &record.job_id)
-            && is(&self.operation, &record.operation)
+        self.wants_job(&record.job_id)
+            && self.wants_operation(&record.operation)
             && self.level.as_ref().is_none_or(|least| rank(&record.level) >= rank(least))
     }
 }

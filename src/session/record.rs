@@ -77,6 +77,45 @@ pub struct SessionRecord {
     pub retrying: Option<RetryRecord>,
 }
 
+impl SessionRecord {
+    /// A session that begins, of a pipeline and the version that it is pinned to. Nothing else is known of it yet.
+    pub fn new(
+        session_id: SessionId,
+        (pipeline_id, version): (String, String),
+        runner: RunnerRecord,
+        created_at: Timestamp,
+    ) -> Self {
+        Self {
+            record_version: RECORD_VERSION,
+            session_id,
+            pipeline_id,
+            version,
+            file: String::new(),
+            directory: String::new(),
+            status: SessionStatus::Created,
+            created_at,
+            started_at: None,
+            ended_at: None,
+            labels: IndexMap::new(),
+            parameters: serde_json::Map::new(),
+            given: Vec::new(),
+            secrets: Vec::new(),
+            created_by: Some(runner.clone()),
+            runner,
+            lease: None,
+            active_ms: 0,
+            jobs: 0,
+            git: None,
+            plugins: Vec::new(),
+            slice: None,
+            exclusive: None,
+            pause: None,
+            retries: 0,
+            retrying: None,
+        }
+    }
+}
+
 /// Where the pipeline file's folder stood in git when the session began.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GitRecord {

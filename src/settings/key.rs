@@ -211,13 +211,16 @@ fn check_role(text: &str) -> Result<(), &'static str> {
 }
 
 fn check_duration(text: &str) -> Result<(), &'static str> {
-    let number = text.strip_suffix(['s', 'm', 'h', 'd']).and_then(|number| number.parse::<u32>().ok());
-    claim(number.is_some_and(|number| number > 0), "a number and a unit, such as `90s`, `15m` or `1h`")
+    claim(is_number_of(text, &['s', 'm', 'h', 'd']), "a number and a unit, such as `90s`, `15m` or `1h`")
 }
 
 fn check_retention(text: &str) -> Result<(), &'static str> {
-    let number = text.strip_suffix('d').and_then(|days| days.parse::<u32>().ok());
-    claim(number.is_some_and(|days| days > 0), "days, such as `400d`")
+    claim(is_number_of(text, &['d']), "days, such as `400d`")
+}
+
+fn is_number_of(text: &str, units: &[char]) -> bool {
+    let number = text.strip_suffix(units).and_then(|number| number.parse::<u32>().ok());
+    number.is_some_and(|number| number > 0)
 }
 
 fn check_code(text: &str) -> Result<(), &'static str> {

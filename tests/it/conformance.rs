@@ -80,33 +80,14 @@ fn at(second: i64) -> Timestamp {
 
 fn session(id: &str) -> SessionRecord {
     let runner = RunnerRecord { host: "h".into(), pid: 1, user: "u".into(), bunsui: "0".into() };
+    let pinned = ("etl".into(), "abc".into());
     SessionRecord {
-        record_version: 1,
-        session_id: SessionId::new(id).unwrap(),
-        pipeline_id: "etl".into(),
-        version: "abc".into(),
         file: "etl.toml".into(),
         directory: "/x".into(),
         status: SessionStatus::Running,
-        created_at: at(0),
-        started_at: None,
-        ended_at: None,
         labels: [("team".to_owned(), "data".to_owned())].into_iter().collect(),
-        parameters: serde_json::Map::new(),
-        given: Vec::new(),
-        secrets: Vec::new(),
-        created_by: Some(runner.clone()),
-        runner,
-        lease: None,
-        active_ms: 0,
         jobs: 1,
-        git: None,
-        plugins: Vec::new(),
-        slice: None,
-        exclusive: None,
-        pause: None,
-        retries: 0,
-        retrying: None,
+        ..SessionRecord::new(SessionId::new(id).unwrap(), pinned, runner, at(0))
     }
 }
 

@@ -5,11 +5,11 @@ use super::durations::Durations;
 use super::error::{AwsError, Call, classify};
 use super::history::{LastState, last_state, visits};
 use super::limiter::Limiter;
-use super::logs::{OperationLogs, Speaker, keep};
-use super::watch::{Seen, Watch, Watcher, timestamp};
+use super::logs::{Attempt, OperationLogs, keep};
+use super::watch::{Seen, Watch, Watcher, redrives, timestamp};
 use crate::backend::failure::failure;
 use crate::pipeline::Pipeline;
-use crate::plugin::{AwsAccess, OperationRun, Plugins, StopReport};
+use crate::plugin::{AwsAccess, Plugins, StopReport};
 use crate::runner::port::{
     ApiUse, Engine, EngineError, ExecutionEnd, ObjectStore, Redrivable, StartExecution, input_sha256,
 };
@@ -85,7 +85,7 @@ impl Started {
 /// So often it is looked whether an execution is there that an earlier runner meant to start.
 const LOOKS: usize = 3;
 /// Of one whose name is taken it is known that it is there.
-const LATE_LOOKS: usize = 20;
+const LATE_LOOKS: usize = 21;
 const LOOK_PAUSE: Duration = Duration::from_secs(1);
 
 /// Last lines that stand beside a failure.
@@ -149,15 +149,7 @@ impl StepFunctions {
     /// An execution of that name exists: it is this one's if it has the same input. A description may tell of it later than its
     /// name is taken.
     async fn adopt(&self, arn: String, start: StartExecution, input: &str) -> Result<(), EngineError> {
-        let mut looks = 0;
-        let found = loop {
-            match self.describe(&arn).await {
-                Ok(found) => break found,
-                Err(AwsError::NotFound { .. }) if looks < LATE_LOOKS => looks += 1,
-                Err(error) => return Err(error.into()),
-            }
-            tokio::time::sleep(LOOK_PAUSE).await;
-        };
+        let found = self.look_until(&arn, LATE_LOOKS, |_| true).await?;
         let json = |text: &str| serde_json::from_str::<Json>(text).ok();
         if found.input().is_some_and(|theirs| json(theirs) == json(input)) {
             self.take_over(arn, start, found);
@@ -181,14 +173,11 @@ impl StepFunctions {
                 Ok(())
             }
             Err(AwsError::Rejected { code, message, .. }) => {
-                for _ in 0..LOOKS {
-                    let found = self.describe(&arn).await?;
-                    if redrives(&found) > redrive.count {
-                        self.take_over(arn, start, found);
-                        return Ok(());
-                    }
-                    // That it was redriven a moment ago may not be seen yet.
-                    tokio::time::sleep(LOOK_PAUSE).await;
+                let is_redriven = |found: &DescribeExecutionOutput| redrives(found) > redrive.count;
+                let found = self.look_until(&arn, LOOKS, is_redriven).await?;
+                if is_redriven(&found) {
+                    self.take_over(arn, start, found);
+                    return Ok(());
                 }
                 Err(EngineError::StartRefused { job: start.job_key, error: code.into(), cause: message })
             }
@@ -211,26 +200,28 @@ impl StepFunctions {
         found.map_err(|error| classify(error, &call))
     }
 
-    /// What is said of an execution that has ended, which may be said late; none where there is none.
-    async fn describe_ended(&self, arn: &str) -> Result<Option<DescribeExecutionOutput>, AwsError> {
-        let mut found = None;
-        for _ in 0..LOOKS {
-            found = match self.describe(arn).await {
-                Err(AwsError::NotFound { .. }) => None,
-                found => Some(found?),
-            };
-            if found.as_ref().is_some_and(|found| found.status != ExecutionStatus::Running) {
-                break;
+    /// Looks again, so often in all, while what is said is not yet what is known to be so: descriptions are late. Gives what was said
+    /// last.
+    async fn look_until(
+        &self,
+        arn: &str,
+        looks: usize,
+        is_so: impl Fn(&DescribeExecutionOutput) -> bool + Send,
+    ) -> Result<DescribeExecutionOutput, AwsError> {
+        for _ in 1..looks {
+            match self.describe(arn).await {
+                Ok(found) if is_so(&found) => return Ok(found),
+                Ok(_) | Err(AwsError::NotFound { .. }) => tokio::time::sleep(LOOK_PAUSE).await,
+                Err(error) => return Err(error),
             }
-            tokio::time::sleep(LOOK_PAUSE).await;
         }
-        Ok(found)
+        self.describe(arn).await
     }
 
     async fn failed(&self, started: &Started, said: (Option<String>, Option<String>)) -> FailureRecord {
         // Where it failed is worth a look; that it failed is known without.
         let state = self.state_of(started).await;
-        let operation = state.as_ref().and_then(|state| operation_of(started, state));
+        let operation = state.as_ref().and_then(|state| self.attempt(started).operation_of(state));
         let mut record = failure(&self.pipeline, &self.plugins, &started.start, operation, said).await;
         record.tries = state.as_ref().map_or(0, |state| state.tries);
         if let Some((index, state)) = operation.zip(state) {
@@ -241,6 +232,17 @@ impl StepFunctions {
         record
     }
 
+    fn attempt<'a>(&'a self, started: &'a Started) -> Attempt<'a> {
+        let start = &started.start;
+        Attempt {
+            session: &start.session,
+            job_key: &start.job_key,
+            job: &self.pipeline.jobs[start.job],
+            machine: &start.machine,
+            number: start.attempt,
+        }
+    }
+
     /// The lines of an operation, kept if that is wanted.
     async fn collected(
         &self,
@@ -249,49 +251,23 @@ impl StepFunctions {
         state: &LastState,
         is_to_keep: bool,
     ) -> Vec<LogRecord> {
-        let start = &started.start;
-        let of = self.operation_run(start, operation, state);
-        let speaker = Speaker {
-            session: start.session.clone(),
-            job: start.job_key.clone(),
-            operation: of.operation.to_owned(),
-            attempt: start.attempt,
-            try_number: state.tries.max(1),
-        };
-        let lines = self.logs.lines(&of, &speaker, state.span, true).await;
+        let attempt = self.attempt(started);
+        let lines = self.logs.lines(&attempt, operation, state, true).await;
         if is_to_keep
             && !lines.is_empty()
-            && let Err(error) = keep(&*self.objects, &speaker, &lines).await
+            && let Err(error) = keep(&*self.objects, &attempt, operation, &lines).await
         {
-            tracing::warn!("log lines of {}.{} are not kept: {error}", of.job, of.operation);
+            let name = &attempt.job.operations[operation].name;
+            tracing::warn!("log lines of {}.{name} are not kept: {error}", attempt.job_key);
         }
         lines
     }
 
-    fn operation_run<'a>(
-        &'a self,
-        start: &'a StartExecution,
-        operation: usize,
-        state: &'a LastState,
-    ) -> OperationRun<'a> {
-        let found = &self.pipeline.jobs[start.job].operations[operation];
-        OperationRun {
-            kind: &found.kind,
-            job: &start.job_key,
-            operation: found.name.as_str(),
-            keys: &start.machine.keys[operation],
-            submitted: state.submitted.as_ref(),
-        }
-    }
-
     /// Keeps what all operations of an execution said.
     async fn collect_all(&self, started: &Started) {
-        let visits = visits(&self.client, &self.limiter, &started.arn).await.unwrap_or_else(|error| {
-            tracing::warn!("the history of `{}` cannot be read: {error}", started.arn);
-            Vec::new()
-        });
-        for visit in visits {
-            if let Some(operation) = operation_of(started, &visit) {
+        let visits = visits(&self.client, &self.limiter, &started.arn).await;
+        for visit in read(visits, &started.arn) {
+            if let Some(operation) = self.attempt(started).operation_of(&visit) {
                 self.collected(started, operation, &visit, true).await;
             }
         }
@@ -299,10 +275,7 @@ impl StepFunctions {
 
     /// Where it failed or is; none where that cannot be found out.
     async fn state_of(&self, started: &Started) -> Option<LastState> {
-        last_state(&self.client, &self.limiter, &started.arn).await.unwrap_or_else(|error| {
-            tracing::warn!("the history of `{}` cannot be read: {error}", started.arn);
-            None
-        })
+        read(last_state(&self.client, &self.limiter, &started.arn).await, &started.arn)
     }
 
     /// Somebody else ended it.
@@ -378,13 +351,12 @@ fn redrive_token(start: &StartExecution) -> String {
     input_sha256(&Json::from(attempt))
 }
 
-fn redrives(found: &DescribeExecutionOutput) -> u32 {
-    found.redrive_count.and_then(|count| u32::try_from(count).ok()).unwrap_or_default()
-}
-
-/// The operation whose state it is, by index.
-fn operation_of(started: &Started, state: &LastState) -> Option<usize> {
-    started.start.machine.states.get(&state.name).map(|(index, _)| *index)
+/// What a history says; nothing where it cannot be read.
+fn read<T: Default>(history: Result<T, AwsError>, arn: &str) -> T {
+    history.unwrap_or_else(|error| {
+        tracing::warn!("the history of `{arn}` cannot be read: {error}");
+        T::default()
+    })
 }
 
 impl From<AwsError> for EngineError {
@@ -437,31 +409,31 @@ impl Engine for StepFunctions {
 
     async fn take_up(&self, start: StartExecution) -> Result<bool, EngineError> {
         let arn = execution_arn(&self.versions[start.job], &start.name);
-        for _ in 0..LOOKS {
-            match self.describe(&arn).await {
-                // It failed before, and was not let to go on yet.
-                Ok(found)
-                    if start.redrive.as_ref().is_some_and(|redrive| redrives(&found) <= redrive.count) =>
-                {
-                    return Ok(false);
-                }
-                Ok(found) => {
-                    self.take_over(arn, start, found);
-                    return Ok(true);
-                }
-                // What was started a moment ago may not be seen yet.
-                Err(AwsError::NotFound { .. }) => tokio::time::sleep(LOOK_PAUSE).await,
-                Err(error) => return Err(error.into()),
+        // What was started a moment ago may not be seen yet.
+        match self.look_until(&arn, LOOKS, |_| true).await {
+            // It failed before, and was not let to go on yet.
+            Ok(found) if start.redrive.as_ref().is_some_and(|redrive| redrives(&found) <= redrive.count) => {
+                Ok(false)
             }
+            Ok(found) => {
+                self.take_over(arn, start, found);
+                Ok(true)
+            }
+            Err(AwsError::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
         }
-        Ok(false)
     }
 
     async fn redrivable(&self, job: usize, execution: &str) -> Result<Redrivable, EngineError> {
         let version = &self.versions[job];
         let no = |reason: &str| Ok(Redrivable::No { reason: Some(reason.to_owned()) });
-        let Some(found) = self.describe_ended(&execution_arn(version, execution)).await? else {
-            return no("Step Functions does not have its execution any more");
+        let has_ended = |found: &DescribeExecutionOutput| found.status != ExecutionStatus::Running;
+        let found = match self.look_until(&execution_arn(version, execution), LOOKS, has_ended).await {
+            Ok(found) => found,
+            Err(AwsError::NotFound { .. }) => {
+                return no("Step Functions does not have its execution any more");
+            }
+            Err(error) => return Err(error.into()),
         };
         if found.state_machine_version_arn().is_some_and(|theirs| theirs != version) {
             return no("it has another definition now");
@@ -515,19 +487,19 @@ impl Engine for StepFunctions {
             .await;
         stopped.map_err(|error| classify(error, &call))?;
         self.watcher.expect_end(&started.arn);
-        let job = &self.pipeline.jobs[started.start.job];
-        let operation = state.as_ref().and_then(|state| operation_of(&started, state));
+        let attempt = self.attempt(&started);
+        let operation = state.as_ref().and_then(|state| attempt.operation_of(state));
         // Step Functions stops what it waits for to the end as best it can, and a Lambda invocation not at all.
         let states = &started.start.machine.definition["States"];
         let resource = state.as_ref().and_then(|state| states[state.name.as_str()]["Resource"].as_str());
         let is_told = resource.is_some_and(|resource| resource.ends_with(".sync"));
         let Some((index, state)) = operation.zip(state.as_ref()) else { return Ok(Vec::new()) };
-        let of = self.operation_run(&started.start, index, state);
+        let of = attempt.run(index, state);
         let report = self.plugins.stop(&of, &started.arn, &self.access).await.unwrap_or_else(|error| {
             tracing::warn!("{error}");
             StopReport::default()
         });
-        let what = format!("operation `{}` ({}) of job `{}`", of.operation, of.kind, job.id);
+        let what = format!("operation `{}` ({}) of job `{}`", of.operation, of.kind, of.job);
         if !report.left.is_empty() {
             let arn = &started.arn;
             return Ok(report.left.iter().map(|left| format!("{what}: {left}; execution {arn}")).collect());

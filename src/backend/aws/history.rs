@@ -7,6 +7,7 @@
 
 use super::error::{AwsError, Call, classify};
 use super::limiter::Limiter;
+use aws_sdk_sfn::operation::get_execution_history::GetExecutionHistoryOutput;
 use aws_sdk_sfn::types::{HistoryEvent, HistoryEventType};
 use serde_json::Value as Json;
 use std::collections::HashMap;
@@ -15,7 +16,8 @@ use std::collections::HashMap;
 const PAGE: i32 = 25;
 /// So many pages are read at most; a state that waited through more events than that is not found.
 const PAGES: usize = 8;
-/// Of a history that is read from its beginning.
+/// The same of a history that is read from its beginning.
+const FORWARD_PAGE: i32 = 1_000;
 const FORWARD_PAGES: usize = 10;
 
 /// The state in which an execution failed or is.
@@ -37,27 +39,15 @@ pub(super) async fn last_state(
     limiter: &Limiter,
     arn: &str,
 ) -> Result<Option<LastState>, AwsError> {
-    let call = Call::new("states", "GetExecutionHistory", format!("execution `{arn}`"));
     let mut token = None;
     let mut events = Vec::new();
     for _ in 0..PAGES {
-        limiter.take("GetExecutionHistory").await;
-        let page = client
-            .get_execution_history()
-            .execution_arn(arn)
-            .reverse_order(true)
-            .max_results(PAGE)
-            .set_next_token(token)
-            .send()
-            .await
-            .map_err(|error| classify(error, &call))?;
+        let page = page(client, limiter, arn, (true, PAGE), token).await?;
         token = page.next_token;
         events.extend(page.events);
-        if let Some(found) = found_in(&events) {
-            return Ok(Some(found));
-        }
-        if token.is_none() {
-            break;
+        let found = found_in(&events);
+        if found.is_some() || token.is_none() {
+            return Ok(found);
         }
     }
     Ok(None)
@@ -70,19 +60,10 @@ pub(super) async fn visits(
     limiter: &Limiter,
     arn: &str,
 ) -> Result<Vec<LastState>, AwsError> {
-    let call = Call::new("states", "GetExecutionHistory", format!("execution `{arn}`"));
     let mut token = None;
     let mut visits = Visits::default();
     for _ in 0..FORWARD_PAGES {
-        limiter.take("GetExecutionHistory").await;
-        let page = client
-            .get_execution_history()
-            .execution_arn(arn)
-            .max_results(1000)
-            .set_next_token(token)
-            .send()
-            .await
-            .map_err(|error| classify(error, &call))?;
+        let page = page(client, limiter, arn, (false, FORWARD_PAGE), token).await?;
         page.events.iter().for_each(|event| visits.note(event));
         token = page.next_token;
         if token.is_none() {
@@ -90,6 +71,21 @@ pub(super) async fn visits(
         }
     }
     Ok(visits.found)
+}
+
+/// A page of a history: whether from its end, and of how many events.
+async fn page(
+    client: &aws_sdk_sfn::Client,
+    limiter: &Limiter,
+    arn: &str,
+    (is_reverse, size): (bool, i32),
+    token: Option<String>,
+) -> Result<GetExecutionHistoryOutput, AwsError> {
+    let call = Call::new("states", "GetExecutionHistory", format!("execution `{arn}`"));
+    limiter.take("GetExecutionHistory").await;
+    let history = client.get_execution_history().execution_arn(arn).reverse_order(is_reverse);
+    let page = history.max_results(size).set_next_token(token).send().await;
+    page.map_err(|error| classify(error, &call))
 }
 
 /// Stays in states, as events tell of them one after another.
@@ -102,17 +98,13 @@ struct Visits {
 
 impl Visits {
     fn note(&mut self, event: &HistoryEvent) {
-        let previous = match event.previous_event_id() {
-            0 => event.id() - 1,
-            previous => previous,
-        };
         let visit = match event.state_entered_event_details() {
             Some(entered) => {
                 let (name, at) = (entered.name().to_owned(), millis(event));
                 self.found.push(LastState { name, span: (at, at), ..LastState::default() });
                 self.found.len() - 1
             }
-            None => match self.of_event.get(&previous) {
+            None => match self.of_event.get(&previous(event)) {
                 Some(visit) => *visit,
                 None => return,
             },
@@ -137,11 +129,7 @@ fn found_in(events: &[HistoryEvent]) -> Option<LastState> {
             found.span.0 = millis(event);
             return Some(found);
         }
-        event = match event.previous_event_id() {
-            // Not every stand-in for AWS names it: then the order has to do.
-            0 if event.id() > 1 => by_id.get(&(event.id() - 1))?,
-            previous => by_id.get(&previous)?,
-        };
+        event = by_id.get(&previous(event))?;
     }
 }
 
@@ -155,6 +143,14 @@ impl LastState {
             }
             _ => {}
         }
+    }
+}
+
+/// The event that it follows. Not every stand-in for AWS names it: then the order has to do.
+fn previous(event: &HistoryEvent) -> i64 {
+    match event.previous_event_id() {
+        0 => event.id() - 1,
+        previous => previous,
     }
 }
 

@@ -2,13 +2,13 @@
 //!
 //! Takes: an operation of an execution, and when it ran. Gives: its lines, in the form in which they are stored.
 //! Nothing but time, stream and pattern tells the lines of one task from those of others in the same group.
-//! Deliberately does not: follow, or wait for quotas: what cannot be read now can be read later.
+//! Deliberately does not: follow, or keep an end waiting for quotas: what cannot be read then can be read later.
 
 use super::client::Connection;
 use super::engine::execution_arn;
 use super::error::{AwsError, Call, classify};
-use super::history::visits;
-use crate::pipeline::Pipeline;
+use super::history::{LastState, visits};
+use crate::pipeline::{Job, Pipeline};
 use crate::plugin::{AwsAccess, LogSource, OperationRun, Plugins};
 use crate::runner::Redaction;
 use crate::runner::port::{ObjectStore, StoreError, logs_key};
@@ -37,21 +37,37 @@ pub(super) struct OperationLogs {
     redaction: Arc<Redaction>,
 }
 
-/// Whose lines they are.
-#[derive(Debug, Clone)]
-pub(super) struct Speaker {
-    pub(super) session: SessionId,
-    pub(super) job: String,
-    pub(super) operation: String,
-    pub(super) attempt: u32,
-    pub(super) try_number: u32,
+/// An attempt of a job, whose operations say something.
+pub(super) struct Attempt<'a> {
+    pub(super) session: &'a SessionId,
+    pub(super) job_key: &'a str,
+    pub(super) job: &'a Job,
+    pub(super) machine: &'a StateMachine,
+    pub(super) number: u32,
 }
 
-impl Speaker {
-    /// Where its lines are kept.
-    fn key(&self) -> String {
-        let Self { session, job, operation, attempt, .. } = self;
-        format!("{}/{job}/{operation}.{attempt}-1.jsonl", logs_key(session))
+impl<'a> Attempt<'a> {
+    /// The operation whose state it is, by index.
+    pub(super) fn operation_of(&self, state: &LastState) -> Option<usize> {
+        self.machine.states.get(&state.name).map(|(index, _)| *index)
+    }
+
+    /// What its plugin is to know of an operation.
+    pub(super) fn run(&self, operation: usize, state: &'a LastState) -> OperationRun<'a> {
+        let found = &self.job.operations[operation];
+        OperationRun {
+            kind: &found.kind,
+            job: self.job_key,
+            operation: found.name.as_str(),
+            keys: &self.machine.keys[operation],
+            submitted: state.submitted.as_ref(),
+        }
+    }
+
+    /// Where an operation's lines are kept.
+    fn key(&self, operation: usize) -> String {
+        let name = &self.job.operations[operation].name;
+        format!("{}/{}/{name}.{}-1.jsonl", logs_key(self.session), self.job_key, self.number)
     }
 }
 
@@ -65,15 +81,17 @@ impl OperationLogs {
         Self { connection, plugins, access, redaction }
     }
 
-    /// What an operation said in a span of time, in milliseconds since 1970. Where `is_fresh`, lines may not have arrived yet.
+    /// What an operation said while it was in a state. Where the execution has ended just now (`is_fresh`), lines may not have arrived
+    /// yet; and who waits for its end is not kept waiting for a quota.
     pub(super) async fn lines(
         &self,
-        of: &OperationRun<'_>,
-        speaker: &Speaker,
-        span: (i64, i64),
+        attempt: &Attempt<'_>,
+        operation: usize,
+        state: &LastState,
         is_fresh: bool,
     ) -> Vec<LogRecord> {
-        let sources = self.plugins.log_sources(of, &self.access).await.unwrap_or_else(|error| {
+        let of = attempt.run(operation, state);
+        let sources = self.plugins.log_sources(&of, &self.access).await.unwrap_or_else(|error| {
             tracing::warn!("{error}");
             Vec::new()
         });
@@ -83,7 +101,7 @@ impl OperationLogs {
                 tokio::time::sleep(LOOK_PAUSE).await;
             }
             for source in &sources {
-                match self.events(source, span).await {
+                match self.events(source, state.span, is_fresh).await {
                     Ok(found) => events.extend(found),
                     Err(error) => {
                         tracing::warn!("the log of {}.{} cannot be read: {error}", of.job, of.operation);
@@ -95,12 +113,17 @@ impl OperationLogs {
             }
         }
         events.sort_by_key(|event| event.timestamp);
-        events.into_iter().filter_map(|event| self.record(event, speaker)).collect()
+        events.into_iter().filter_map(|event| self.record(event, attempt, &of, state.tries)).collect()
     }
 
     /// One source's lines. Those that have the pattern name the stream; in it are the others of the same task.
-    async fn events(&self, source: &LogSource, span: (i64, i64)) -> Result<Vec<FilteredLogEvent>, AwsError> {
-        let own = self.filtered(source, source.pattern.as_deref(), None, span).await?;
+    async fn events(
+        &self,
+        source: &LogSource,
+        span: (i64, i64),
+        is_fresh: bool,
+    ) -> Result<Vec<FilteredLogEvent>, AwsError> {
+        let own = self.filtered(source, source.pattern.as_deref(), None, span, is_fresh).await?;
         if source.pattern.is_none() || own.is_empty() {
             return Ok(own);
         }
@@ -109,7 +132,7 @@ impl OperationLogs {
             .iter()
             .fold((i64::MAX, i64::MIN), |(first, last), event| (first.min(at(event)), last.max(at(event))));
         let stream = own.first().and_then(|event| event.log_stream_name.clone());
-        self.filtered(source, None, stream.as_deref(), (first + MARGIN.0, last - MARGIN.1)).await
+        self.filtered(source, None, stream.as_deref(), (first + MARGIN.0, last - MARGIN.1), is_fresh).await
     }
 
     async fn filtered(
@@ -118,6 +141,7 @@ impl OperationLogs {
         pattern: Option<&str>,
         stream: Option<&str>,
         (from, to): (i64, i64),
+        is_fresh: bool,
     ) -> Result<Vec<FilteredLogEvent>, AwsError> {
         let call = Call::new("logs", "FilterLogEvents", format!("log group `{}`", source.group));
         let client = self.connection.cloudwatch_logs(source.region.as_deref());
@@ -127,7 +151,16 @@ impl OperationLogs {
         let mut events = Vec::new();
         let mut token = None;
         loop {
-            limiter.take("FilterLogEvents").await;
+            if !is_fresh {
+                limiter.take("FilterLogEvents").await;
+            } else if !limiter.take_spare("FilterLogEvents", tokio::time::Instant::now()) {
+                return Err(AwsError::Throttled {
+                    action: call.action(),
+                    resource: format!("log group `{}`", source.group),
+                    message: "its quota is used up; `bunsui logs` reads the lines later".to_owned(),
+                    request: String::new(),
+                });
+            }
             let page = client
                 .filter_log_events()
                 .log_group_name(&source.group)
@@ -154,19 +187,24 @@ impl OperationLogs {
         }
     }
 
-    fn record(&self, event: FilteredLogEvent, speaker: &Speaker) -> Option<LogRecord> {
+    fn record(
+        &self,
+        event: FilteredLogEvent,
+        attempt: &Attempt<'_>,
+        of: &OperationRun<'_>,
+        tries: u32,
+    ) -> Option<LogRecord> {
         let at = Timestamp::from_millisecond(event.timestamp?).ok()?;
         let message = event.message?;
         let message = message.trim_end_matches(['\n', '\r']);
-        let Speaker { session, job, operation, attempt, try_number } = speaker;
         Some(LogRecord {
             ts: format!("{at:.3}"),
             level: level(message).to_owned(),
-            session_id: session.to_string(),
-            job_id: job.clone(),
-            operation: operation.clone(),
-            attempt: *attempt,
-            try_number: *try_number,
+            session_id: attempt.session.to_string(),
+            job_id: of.job.to_owned(),
+            operation: of.operation.to_owned(),
+            attempt: attempt.number,
+            try_number: tries.max(1),
             message: self.redaction.text(message).into_owned(),
             fields: Map::new(),
         })
@@ -199,14 +237,19 @@ pub async fn session_logs(
     let (mut records, kept) = kept(objects, session.id, filter).await?;
     let redaction = Arc::new(Redaction::new(Vec::new()));
     let logs = OperationLogs::new(connection.clone(), plugins, access, redaction);
-    let is_wanted = |job: &&JobRecord| filter.job.as_ref().is_none_or(|wanted| *wanted == job.job_key);
-    for record in session.jobs.iter().filter(is_wanted) {
+    for record in session.jobs.iter().filter(|record| filter.wants_job(&record.job_key)) {
         let Some((index, _, job)) = session.pipeline.jobs.get_full(record.job_key.as_str()) else { continue };
         let Some((execution, version)) = record.execution.as_ref().zip(session.versions.get(&record.job_key))
         else {
             continue;
         };
-        let machine = &session.machines[index];
+        let attempt = Attempt {
+            session: session.id,
+            job_key: &record.job_key,
+            job,
+            machine: &session.machines[index],
+            number: record.attempt,
+        };
         let is_kept = |operation: &str| {
             kept.iter().any(|(job, name, attempt)| {
                 (job, name.as_str(), *attempt) == (&record.job_key, operation, record.attempt)
@@ -224,26 +267,12 @@ pub async fn session_logs(
             Err(error) => return Err(error.into()),
         };
         for visit in found {
-            let Some((operation, _)) = machine.states.get(&visit.name) else { continue };
-            let name = job.operations[*operation].name.as_str();
-            if is_kept(name) || filter.operation.as_ref().is_some_and(|wanted| wanted != name) {
+            let Some(operation) = attempt.operation_of(&visit) else { continue };
+            let name = job.operations[operation].name.as_str();
+            if is_kept(name) || !filter.wants_operation(name) {
                 continue;
             }
-            let of = OperationRun {
-                kind: &job.operations[*operation].kind,
-                job: &record.job_key,
-                operation: name,
-                keys: &machine.keys[*operation],
-                submitted: visit.submitted.as_ref(),
-            };
-            let speaker = Speaker {
-                session: session.id.clone(),
-                job: record.job_key.clone(),
-                operation: name.to_owned(),
-                attempt: record.attempt,
-                try_number: visit.tries.max(1),
-            };
-            let lines = logs.lines(&of, &speaker, visit.span, false).await;
+            let lines = logs.lines(&attempt, operation, &visit, false).await;
             records.extend(lines.into_iter().filter(|line| filter.wants(line)));
         }
     }
@@ -254,7 +283,8 @@ pub async fn session_logs(
 /// Keeps the lines of an operation.
 pub(super) async fn keep(
     objects: &dyn ObjectStore,
-    speaker: &Speaker,
+    attempt: &Attempt<'_>,
+    operation: usize,
     lines: &[LogRecord],
 ) -> Result<(), StoreError> {
     let mut bytes = Vec::new();
@@ -262,7 +292,7 @@ pub(super) async fn keep(
         serde_json::to_writer(&mut bytes, line).unwrap_or_default();
         bytes.push(b'\n');
     }
-    objects.put(&speaker.key(), bytes).await
+    objects.put(&attempt.key(operation), bytes).await
 }
 
 /// The lines that are kept of a session, and the `(job, operation, attempt)` of each object.
@@ -275,8 +305,7 @@ async fn kept(
     let (mut records, mut whose) = (Vec::new(), Vec::new());
     for key in objects.list(&root).await? {
         let Some(speaker) = key.strip_prefix(&root).and_then(speaker_of) else { continue };
-        let is = |wanted: &Option<String>, found: &str| wanted.as_ref().is_none_or(|wanted| wanted == found);
-        if is(&filter.job, &speaker.0) && is(&filter.operation, &speaker.1) {
+        if filter.wants_job(&speaker.0) && filter.wants_operation(&speaker.1) {
             let bytes = objects.get(&key).await?.unwrap_or_default();
             let lines =
                 bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok());

@@ -9,9 +9,10 @@ use super::durations::{Durations, Model};
 use super::error::{AwsError, Call, classify};
 use super::limiter::Limiter;
 use aws_sdk_sfn::config::retry::RetryConfig;
+use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
 use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent, HistoryEventType};
 use jiff::Timestamp;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
@@ -109,8 +110,10 @@ impl Watcher {
         durations: Durations,
         speed: f64,
     ) -> Arc<Self> {
+        // Whether another call is worth it is decided here.
+        let config = client.config().to_builder().retry_config(RetryConfig::disabled());
         let watcher = Arc::new(Self {
-            client,
+            client: aws_sdk_sfn::Client::from_conf(config.build()),
             limiter,
             speed,
             watched: Mutex::default(),
@@ -255,31 +258,13 @@ impl Watcher {
     }
 
     async fn describe(&self, arn: &str, call: &Call) -> Result<Option<Seen>, AwsError> {
-        let described = self
-            .client
-            .describe_execution()
-            .execution_arn(arn)
-            .customize()
-            // Whether another call is worth it is decided here.
-            .config_override(aws_sdk_sfn::config::Builder::new().retry_config(RetryConfig::disabled()))
-            .send()
-            .await
-            .map_err(|error| classify(error, call))?;
-        Ok(Seen::of_description(described))
+        let described = self.client.describe_execution().execution_arn(arn).send().await;
+        Ok(Seen::of_description(described.map_err(|error| classify(error, call))?))
     }
 
     async fn last_event(&self, arn: &str, call: &Call) -> Result<Option<Seen>, AwsError> {
-        let history = self
-            .client
-            .get_execution_history()
-            .execution_arn(arn)
-            .reverse_order(true)
-            .max_results(1)
-            .customize()
-            .config_override(aws_sdk_sfn::config::Builder::new().retry_config(RetryConfig::disabled()))
-            .send()
-            .await
-            .map_err(|error| classify(error, call))?;
+        let history = self.client.get_execution_history().execution_arn(arn).reverse_order(true);
+        let history = history.max_results(1).send().await.map_err(|error| classify(error, call))?;
         Ok(history.events().first().and_then(Seen::of_event))
     }
 
@@ -304,9 +289,11 @@ impl Watcher {
 
     fn ended(&self, arn: &str, seen: Result<Seen, AwsError>) {
         let Some(watched) = lock(&self.watched).remove(arn) else { return };
-        let Watch { job, kind, started_at, .. } = &watched.watch;
-        // What was stopped or failed says little of how long such a job takes.
-        if let Ok(Seen { status: ExecutionStatus::Succeeded, ended_at: Some(ended_at), .. }) = &seen {
+        let Watch { job, kind, started_at, redrives, .. } = &watched.watch;
+        // What was stopped, failed, or did only a part, says little of how long such a job takes.
+        if let Ok(Seen { status: ExecutionStatus::Succeeded, ended_at: Some(ended_at), .. }) = &seen
+            && *redrives == 0
+        {
             let seconds = ended_at.duration_since(*started_at).as_secs_f64();
             lock(&self.durations).record(job, kind, seconds);
         }
@@ -317,16 +304,14 @@ impl Watcher {
 
 impl Seen {
     /// None of an execution that runs.
-    pub(super) fn of_description(
-        described: aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput,
-    ) -> Option<Self> {
+    pub(super) fn of_description(described: DescribeExecutionOutput) -> Option<Self> {
         if matches!(described.status, ExecutionStatus::Running | ExecutionStatus::PendingRedrive) {
             return None;
         }
         Some(Self {
-            status: described.status,
             ended_at: described.stop_date.as_ref().and_then(timestamp),
-            redrives: described.redrive_count.and_then(|count| u32::try_from(count).ok()).unwrap_or_default(),
+            redrives: redrives(&described),
+            status: described.status,
             output: described.output,
             error: described.error,
             cause: described.cause,
@@ -335,35 +320,36 @@ impl Seen {
 
     /// Of the last event of a history; none where that is not the one that ends an execution.
     fn of_event(event: &HistoryEvent) -> Option<Self> {
-        let (mut output, mut error, mut cause) = (None, None, None);
-        let status = match event.r#type() {
+        let (status, output, error, cause) = match event.r#type() {
             HistoryEventType::ExecutionSucceeded => {
                 let details = event.execution_succeeded_event_details();
-                output = details.and_then(|details| details.output()).map(str::to_owned);
-                ExecutionStatus::Succeeded
+                (ExecutionStatus::Succeeded, details.and_then(|details| details.output()), None, None)
             }
             HistoryEventType::ExecutionFailed => {
                 let details = event.execution_failed_event_details();
-                error = details.and_then(|details| details.error()).map(str::to_owned);
-                cause = details.and_then(|details| details.cause()).map(str::to_owned);
-                ExecutionStatus::Failed
+                let (error, cause) = details.map(|details| (details.error(), details.cause())).unzip();
+                (ExecutionStatus::Failed, None, error.flatten(), cause.flatten())
             }
             HistoryEventType::ExecutionTimedOut => {
                 let details = event.execution_timed_out_event_details();
-                error = details.and_then(|details| details.error()).map(str::to_owned);
-                cause = details.and_then(|details| details.cause()).map(str::to_owned);
-                ExecutionStatus::TimedOut
+                let (error, cause) = details.map(|details| (details.error(), details.cause())).unzip();
+                (ExecutionStatus::TimedOut, None, error.flatten(), cause.flatten())
             }
             HistoryEventType::ExecutionAborted => {
                 let details = event.execution_aborted_event_details();
-                error = details.and_then(|details| details.error()).map(str::to_owned);
-                cause = details.and_then(|details| details.cause()).map(str::to_owned);
-                ExecutionStatus::Aborted
+                let (error, cause) = details.map(|details| (details.error(), details.cause())).unzip();
+                (ExecutionStatus::Aborted, None, error.flatten(), cause.flatten())
             }
             _ => return None,
         };
+        let [output, error, cause] = [output, error, cause].map(|text| text.map(str::to_owned));
         Some(Self { status, ended_at: timestamp(event.timestamp()), redrives: 0, output, error, cause })
     }
+}
+
+/// How often an execution went on from where it failed.
+pub(super) fn redrives(described: &DescribeExecutionOutput) -> u32 {
+    described.redrive_count.and_then(|count| u32::try_from(count).ok()).unwrap_or_default()
 }
 
 /// As jiff has it; none where it is out of range.
@@ -376,8 +362,7 @@ async fn run(watcher: Weak<Watcher>) {
     loop {
         let Some(this) = watcher.upgrade() else { return };
         let now = Instant::now();
-        let chosen: HashSet<_> = this.choose(now).into_iter().collect();
-        for (arn, api) in chosen {
+        for (arn, api) in this.choose(now) {
             let this = Arc::clone(&this);
             tokio::spawn(async move { this.look(&arn, api, now).await });
         }

@@ -124,11 +124,7 @@ pub fn read_logs(
     let mut records = Vec::new();
     let root = objects.join(logs_key(session));
     for job in sorted_entries(&root)? {
-        let is_wanted = filter
-            .job
-            .as_ref()
-            .is_none_or(|wanted| job.file_name().is_some_and(|name| name == wanted.as_str()));
-        if !is_wanted {
+        if !job.file_name().and_then(|name| name.to_str()).is_some_and(|name| filter.wants_job(name)) {
             continue;
         }
         for file in sorted_entries(&job)? {

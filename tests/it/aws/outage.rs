@@ -1,10 +1,9 @@
 //! Sessions that outlast their surroundings: a network that is lost, credentials that expire.
 
-use super::faults::{error, proxy};
 use super::{functions, job, make_function, scratch_on_aws, variable};
 use crate::product::Running;
-use bunsui_test_support::Scratch;
-use bunsui_test_support::proxy::Proxy;
+use bunsui_test_support::proxy::{Fault, Proxy};
+use bunsui_test_support::{Finished, Scratch};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -20,6 +19,14 @@ async fn two_jobs_behind_a_proxy() -> Option<(Scratch, Proxy)> {
     scratch.run("deploy t.toml").expect_code(0);
     let proxy = Proxy::start(&variable(&scratch, "BUNSUI_AWS__ENDPOINT_URL"));
     Some((scratch.with_variable("BUNSUI_AWS__ENDPOINT_URL", &proxy.address), proxy))
+}
+
+/// Each job of the session that is printed succeeded, and was started once.
+#[track_caller]
+fn each_succeeded_at_once(finished: &Finished) {
+    for (key, job) in crate::product::jobs(finished) {
+        assert_eq!((&job["status"], &job["attempt"]), (&"succeeded".into(), &1.into()), "{key}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -54,10 +61,7 @@ async fn patience_that_is_over_leaves_a_session_to_be_resumed() {
     assert_eq!(code, Some(3), "{said}");
     assert!(said.contains("bunsui::aws::unreachable") && said.contains("bunsui session resume "), "{said}");
     proxy.go_online();
-    let resumed = scratch.run("session resume last --output json").expect_code(0);
-    for (key, job) in crate::product::jobs(&resumed) {
-        assert_eq!((&job["status"], &job["attempt"]), (&"succeeded".into(), &1.into()), "{key}");
-    }
+    each_succeeded_at_once(&scratch.run("session resume last --output json").expect_code(0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -86,12 +90,11 @@ async fn credentials_that_expire_are_waited_for() {
     scratch.run("deploy t.toml").expect_code(0);
     let are_expired = Arc::new(AtomicBool::new(false));
     let expired = are_expired.clone();
-    let fault =
-        move |_: &str, _: &str| expired.load(Ordering::SeqCst).then(|| (400, error("ExpiredTokenException")));
-    let address = proxy(variable(&scratch, "BUNSUI_AWS__ENDPOINT_URL"), Box::new(fault));
+    let proxy = Proxy::start(&variable(&scratch, "BUNSUI_AWS__ENDPOINT_URL"));
+    proxy.plan(move |_| expired.load(Ordering::SeqCst).then_some(Fault::Error("ExpiredTokenException")));
     let scratch = scratch
-        .with_variable("BUNSUI_AWS__ENDPOINT_URLS__SFN", &address)
-        .with_variable("BUNSUI_AWS__ENDPOINT_URLS__DYNAMODB", &address);
+        .with_variable("BUNSUI_AWS__ENDPOINT_URLS__SFN", &proxy.address)
+        .with_variable("BUNSUI_AWS__ENDPOINT_URLS__DYNAMODB", &proxy.address);
     let running = Running::start(&scratch, "run t.toml");
     running.wait_for("started    slow");
     are_expired.store(true, Ordering::SeqCst);
@@ -114,12 +117,9 @@ async fn a_write_whose_answers_are_all_lost_is_known_again() {
         let place = text.find("@#").map(|at| text[at..at + 14].to_owned())?;
         let count = lost.entry(place).or_insert(0);
         *count += 1;
-        (is_meant && *count <= 6).then_some(bunsui_test_support::proxy::Fault::ResetAfter)
+        (is_meant && *count <= 6).then_some(Fault::ResetAfter)
     });
-    let done = scratch.run("run t.toml --output json").expect_code(0);
-    for (key, job) in crate::product::jobs(&done) {
-        assert_eq!((&job["status"], &job["attempt"]), (&"succeeded".into(), &1.into()), "{key}");
-    }
+    each_succeeded_at_once(&scratch.run("run t.toml --output json").expect_code(0));
 }
 
 /// Deletes a table while the first job runs: what was stored in the others is there.

@@ -69,6 +69,11 @@ impl Api {
         }
     }
 
+    /// It is refused with an error of this name.
+    pub(super) fn refused(&self, name: &'static str) -> Response<Bytes> {
+        self.error(StatusCode::BAD_REQUEST, name, "as the test says")
+    }
+
     fn error(&self, status: StatusCode, name: &'static str, message: &str) -> Response<Bytes> {
         let body = match self.protocol {
             Protocol::Json => json!({"__type": name, "message": message}).to_string(),

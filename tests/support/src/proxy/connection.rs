@@ -63,6 +63,7 @@ impl Exchange {
             None => Ok(self.forward(request).await.map(Reply::whole)),
             Some(Fault::InternalError) => Ok(api.internal_error().map(Reply::whole)),
             Some(Fault::Throttled) => Ok(api.throttled().map(Reply::whole)),
+            Some(Fault::Error(name)) => Ok(api.refused(name).map(Reply::whole)),
             Some(Fault::ResetBefore) => Err(self.reset()),
             Some(Fault::ResetAfter) => {
                 self.forward(request).await;

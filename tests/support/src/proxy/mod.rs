@@ -25,6 +25,8 @@ pub enum Fault {
     InternalError,
     /// The service's own error for too many requests. It is not handed on.
     Throttled,
+    /// Status 400 and the service's error of this name. It is not handed on.
+    Error(&'static str),
     /// The connection is reset. It is not handed on: there is no effect.
     ResetBefore,
     /// It is handed on and answered; instead of the answer the connection is reset: there is an effect.
@@ -90,6 +92,7 @@ impl Fault {
         match self {
             Self::InternalError => "internal error",
             Self::Throttled => "throttled",
+            Self::Error(name) => name,
             Self::ResetBefore => "reset before",
             Self::ResetAfter => "reset after",
             Self::Slow(_) => "slow",
