@@ -22,7 +22,7 @@ use bunsui::pipeline::{
 };
 use bunsui::plan::{Selection, plan, resolve_parameters};
 use bunsui::plugin::{AwsAccess, Plugins, PluginsOptions};
-use bunsui::runner::port::{Engine, EngineError, ExecutionEnd, StartExecution};
+use bunsui::runner::port::{Engine, EngineError, ExecutionEnd, Leftovers, StartExecution};
 use bunsui::runner::{
     Assignment, Entry, EventConsumer, Executions, Inbox, Redaction, Runner, SessionEnd, deployment_record,
 };
@@ -392,8 +392,8 @@ impl Engine for Polling {
         }
     }
 
-    async fn stop(&self, _execution: &str) -> Result<Vec<String>, EngineError> {
-        Ok(Vec::new())
+    async fn stop(&self, _execution: &str) -> Result<Leftovers, EngineError> {
+        Ok(Leftovers::default())
     }
 
     fn executions(&self) -> Executions {

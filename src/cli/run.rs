@@ -36,7 +36,7 @@ pub(super) struct Args {
     /// A label of the session, to find it by; may be given several times
     #[arg(long, value_name = "K=V", value_parser = parse_label)]
     label: Vec<(String, String)>,
-    /// Jobs in flight, at most; default: what the pipeline says, else four a processor
+    /// Jobs in flight, at most; default: what the pipeline says, else four a processor, on AWS 256
     #[arg(long, value_name = "N", value_parser = parse_count)]
     max_concurrency: Option<NonZeroU32>,
     /// Start nothing new after a failure, whatever the pipeline's `on_failure` says

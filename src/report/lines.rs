@@ -19,6 +19,11 @@ pub struct EventLines<F> {
 }
 
 impl<F> EventLines<F> {
+    /// Whether an event starts a job anew that was to go on where it failed: its input is another now.
+    pub(super) fn starts_anew(&self, event: &SessionEvent) -> bool {
+        matches!(&event.kind, EventKind::JobStarted { job, redrive: None, .. } if self.redriven.contains(job))
+    }
+
     /// Prints by `print`.
     pub fn new(print: F) -> Self {
         Self { print, started: HashMap::new(), running: 0, redriven: HashSet::new() }
@@ -89,6 +94,7 @@ impl<F> EventLines<F> {
                 return reset(redriven, not_redriven);
             }
             EventKind::JobReused { job, from, .. } => format!("reused     {job}: the output of {from}"),
+            EventKind::LeftoversEnded { job, ended, .. } => format!("ended too  {job}: {}", ended.join("; ")),
             EventKind::StopIncomplete { job, may_still_run, .. } => {
                 format!("not ended  {job}: {}", may_still_run.join("; "))
             }

@@ -210,8 +210,9 @@ impl EventConsumer for LiveView {
             }
             _ => {}
         }
-        let is_started = matches!(event.kind, EventKind::JobStarted { .. });
-        if let Some(line) = self.lines.line(event).filter(|_| !is_started) {
+        // Its line shows that a job has started; that it began anew, only words can.
+        let is_shown = matches!(event.kind, EventKind::JobStarted { .. }) && !self.lines.starts_anew(event);
+        if let Some(line) = self.lines.line(event).filter(|_| !is_shown) {
             let _ = self.progress.println(format!("{} {line}", event.at.strftime("%H:%M:%S")));
         }
         self.total.set_message(self.count_line());

@@ -1,6 +1,6 @@
 //! Decides: which jobs start, which are skipped, and how the session ends. No clock, no I/O, no tokio.
 
-use super::port::OperationUpdate;
+use super::port::{Leftovers, OperationUpdate};
 use crate::pipeline::{OnFailure, RunIf};
 use crate::session::{
     EventKind, FailureRecord, JobRecord, JobStatus, OutputRecord, RECORD_VERSION, RedriveRecord,
@@ -67,8 +67,8 @@ pub enum Input {
         job: usize,
         /// Its attempt.
         attempt: u32,
-        /// What may still run, a line each.
-        may_still_run: Vec<String>,
+        /// What it had started besides.
+        left: Leftovers,
     },
     /// Stop what runs.
     Cancel {
@@ -186,7 +186,7 @@ struct JobState {
     open_upstreams: usize,
     started_at: Option<Timestamp>,
     /// Of an attempt that was to be stopped.
-    may_still_run: Vec<String>,
+    left: Leftovers,
     /// The final record of an attempt that was stopped before it was known what of it may still run.
     stopped_record: Option<Box<JobRecord>>,
     /// The execution that is, or will be, its attempt, where that is no new one.
@@ -227,7 +227,7 @@ impl Dispatcher {
                 attempt: 0,
                 open_upstreams: node.upstreams.len(),
                 started_at: None,
-                may_still_run: Vec::new(),
+                left: Leftovers::default(),
                 stopped_record: None,
                 redrive: None,
             })
@@ -303,8 +303,8 @@ impl Dispatcher {
             }
             Input::JobEnded { job, ended } => self.job_ended(job, ended, now, conditions, &mut effects),
             Input::Pause { by, reason, until } => self.pause(Pause { by, reason, until }, &mut effects),
-            Input::Stopped { job, attempt, may_still_run } => {
-                self.stopped(job, attempt, may_still_run, &mut effects);
+            Input::Stopped { job, attempt, left } => {
+                self.stopped(job, attempt, left, &mut effects);
             }
             Input::Cancel { by, reason } => {
                 if self.mode != Mode::Cancelling {
@@ -385,19 +385,26 @@ impl Dispatcher {
         }
     }
 
-    fn stopped(&mut self, job: usize, attempt: u32, may_still_run: Vec<String>, effects: &mut Effects) {
+    fn stopped(&mut self, job: usize, attempt: u32, left: Leftovers, effects: &mut Effects) {
         self.stopping = self.stopping.saturating_sub(1);
-        if may_still_run.is_empty() {
+        if left == Leftovers::default() {
             return;
         }
-        let job_key = self.nodes[job].key.clone();
-        self.jobs[job].may_still_run.clone_from(&may_still_run);
-        effects.events.push(EventKind::StopIncomplete { job: job_key, attempt, may_still_run });
+        let key = || self.nodes[job].key.clone();
+        let Leftovers { ended, may_still_run } = left.clone();
+        if !ended.is_empty() {
+            effects.events.push(EventKind::LeftoversEnded { job: key(), attempt, ended });
+        }
+        if !may_still_run.is_empty() {
+            effects.events.push(EventKind::StopIncomplete { job: key(), attempt, may_still_run });
+        }
         // A record that is final already is told what was found only now.
         if let Some(mut record) = self.jobs[job].stopped_record.take() {
-            record.may_still_run.clone_from(&self.jobs[job].may_still_run);
+            record.ended_besides.clone_from(&left.ended);
+            record.may_still_run.clone_from(&left.may_still_run);
             effects.jobs.push(*record);
         }
+        self.jobs[job].left = left;
     }
 
     fn stop_all(
@@ -673,7 +680,8 @@ impl Dispatcher {
             reason: None,
             retry: self.rules.retry,
             reused_from: None,
-            may_still_run: state.may_still_run.clone(),
+            ended_besides: state.left.ended.clone(),
+            may_still_run: state.left.may_still_run.clone(),
             redrive: state.redrive.clone(),
         }
     }

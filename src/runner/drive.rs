@@ -5,7 +5,7 @@ use super::dispatcher::{Dispatcher, Effects, Ended, Input, Start};
 use super::executor::{Executor, Report, WorkerError};
 use super::failpoint;
 use super::port::{
-    Commit, Engine, ExecutionProgress, ObjectStore, OperationUpdate, SessionStore, StartExecution,
+    Commit, Engine, ExecutionProgress, Leftovers, ObjectStore, OperationUpdate, SessionStore, StartExecution,
     StoreError, places_key,
 };
 use super::redaction::Redaction;
@@ -38,7 +38,7 @@ const REQUEST_INTERVAL: Duration = Duration::from_millis(500);
 pub(super) enum Message {
     Progress(ExecutionProgress),
     Ended(Report),
-    Stopped { start: Start, may_still_run: Vec<String> },
+    Stopped { start: Start, left: Leftovers },
 }
 
 /// The outputs that dependants will read.
@@ -342,8 +342,8 @@ impl Drive {
                 failpoint::reach("ended");
                 Ok(Input::JobEnded { job: report.job, ended: report.ended? })
             }
-            Message::Stopped { start, may_still_run } => {
-                Ok(Input::Stopped { job: start.job, attempt: start.attempt, may_still_run })
+            Message::Stopped { start, left } => {
+                Ok(Input::Stopped { job: start.job, attempt: start.attempt, left })
             }
         }
     }

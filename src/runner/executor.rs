@@ -3,7 +3,9 @@
 use super::dispatcher::{Ended, Start};
 use super::drive::Message;
 use super::failpoint;
-use super::port::{Engine, EngineError, ExecutionEnd, ObjectStore, StartExecution, StoreError, output_key};
+use super::port::{
+    Engine, EngineError, ExecutionEnd, Leftovers, ObjectStore, StartExecution, StoreError, output_key,
+};
 use super::redaction::Redaction;
 use crate::session::{FailureRecord, OutputRecord};
 use serde_json::Value as Json;
@@ -112,15 +114,23 @@ impl Executor {
         let _ = self.messages.send(Message::Ended(Report { job, ended, output }));
     }
 
-    /// Asks the engine to end an execution, and reports what may still run; its worker reports its end.
+    /// Asks the engine to end an execution, and reports what it left; its worker reports its end.
     pub(super) fn stop(&self, start: Start, execution: String) {
         let executor = self.clone();
         tokio::spawn(async move {
-            let may_still_run = match executor.engine.stop(&execution).await {
-                Ok(left) => left.iter().map(|line| executor.redaction.text(line).into_owned()).collect(),
-                Err(error) => vec![format!("execution `{execution}` could not be stopped: {error}")],
+            let redacted = |lines: Vec<String>| {
+                lines.iter().map(|line| executor.redaction.text(line).into_owned()).collect()
             };
-            let _ = executor.messages.send(Message::Stopped { start, may_still_run });
+            let left = match executor.engine.stop(&execution).await {
+                Ok(Leftovers { ended, may_still_run }) => {
+                    Leftovers { ended: redacted(ended), may_still_run: redacted(may_still_run) }
+                }
+                Err(error) => {
+                    let line = format!("execution `{execution}` could not be stopped: {error}");
+                    Leftovers { may_still_run: vec![line], ..Leftovers::default() }
+                }
+            };
+            let _ = executor.messages.send(Message::Stopped { start, left });
         });
     }
 

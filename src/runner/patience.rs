@@ -8,8 +8,8 @@
 
 use super::dispatcher::Executions;
 use super::port::{
-    ApiUse, Commit, Engine, EngineError, ExecutionEnd, HoldRecord, ObjectStore, Redrivable, SessionFilter,
-    SessionStore, StartExecution, StoreError,
+    ApiUse, Commit, Engine, EngineError, ExecutionEnd, HoldRecord, Leftovers, ObjectStore, Redrivable,
+    SessionFilter, SessionStore, StartExecution, StoreError,
 };
 use crate::session::{JobRecord, RequestRecord, SessionEvent, SessionId, SessionRecord};
 use async_trait::async_trait;
@@ -265,7 +265,7 @@ impl Engine for Patient<dyn Engine> {
         self.patience.call(|| self.inner.wait(execution)).await
     }
 
-    async fn stop(&self, execution: &str) -> Result<Vec<String>, EngineError> {
+    async fn stop(&self, execution: &str) -> Result<Leftovers, EngineError> {
         self.patience.call(|| self.inner.stop(execution)).await
     }
 

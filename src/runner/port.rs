@@ -32,9 +32,8 @@ pub trait Engine: Send + Sync {
     /// Waits for the end of an execution that was started.
     async fn wait(&self, execution: &str) -> Result<ExecutionEnd, EngineError>;
 
-    /// Ends an execution and what it started, as far as can be; its `wait` then gives [`ExecutionEnd::Aborted`]. Gives what
-    /// may still run, a line each, with the name by which to find it.
-    async fn stop(&self, execution: &str) -> Result<Vec<String>, EngineError>;
+    /// Ends an execution and what it started, as far as can be; its `wait` then gives [`ExecutionEnd::Aborted`].
+    async fn stop(&self, execution: &str) -> Result<Leftovers, EngineError>;
 
     /// What becomes of executions when their runner dies.
     fn executions(&self) -> Executions;
@@ -46,6 +45,15 @@ pub trait Engine: Send + Sync {
     fn used(&self) -> BTreeMap<&'static str, ApiUse> {
         BTreeMap::new()
     }
+}
+
+/// What an execution that was stopped had started, and did not end with it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Leftovers {
+    /// What was ended besides, a line each: a task of ECS.
+    pub ended: Vec<String>,
+    /// What may still run, a line each, with the name by which to find it.
+    pub may_still_run: Vec<String>,
 }
 
 /// What was used of a quota on calls of an API.

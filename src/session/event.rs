@@ -243,6 +243,15 @@ pub enum EventKind {
         /// Its attempt.
         attempt: u32,
     },
+    /// An execution was stopped, and what it had left running was ended too.
+    LeftoversEnded {
+        /// The job.
+        job: String,
+        /// Its attempt.
+        attempt: u32,
+        /// What was ended, a line each.
+        ended: Vec<String>,
+    },
     /// An execution was stopped, and something of it could not be.
     StopIncomplete {
         /// The job.
@@ -290,6 +299,7 @@ impl EventKind {
             | Self::JobSkipped { job, .. }
             | Self::JobUpstreamFailed { job, .. }
             | Self::StopRequested { job, .. }
+            | Self::LeftoversEnded { job, .. }
             | Self::StopIncomplete { job, .. } => std::slice::from_ref(job),
         }
     }

@@ -272,6 +272,9 @@ pub struct JobRecord {
     /// The session that its output was taken from (`--outputs-of`): it does not run in this one.
     #[serde(default)]
     pub reused_from: Option<SessionId>,
+    /// What was ended besides its execution when its attempt was stopped: a line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ended_besides: Vec<String>,
     /// What could not be stopped when its attempt was: a line each, with the name by which to find it.
     #[serde(default)]
     pub may_still_run: Vec<String>,
@@ -296,6 +299,7 @@ impl JobRecord {
             reason: None,
             retry: 0,
             reused_from: None,
+            ended_besides: Vec::new(),
             may_still_run: Vec::new(),
             redrive: None,
         }

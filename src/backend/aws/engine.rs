@@ -11,7 +11,8 @@ use crate::backend::failure::failure;
 use crate::pipeline::Pipeline;
 use crate::plugin::{AwsAccess, Plugins, StopReport};
 use crate::runner::port::{
-    ApiUse, Engine, EngineError, ExecutionEnd, ObjectStore, Redrivable, StartExecution, input_sha256,
+    ApiUse, Engine, EngineError, ExecutionEnd, Leftovers, ObjectStore, Redrivable, StartExecution,
+    input_sha256,
 };
 use crate::runner::{Executions, Redaction};
 use crate::session::{FailureRecord, LogRecord, RedriveRecord};
@@ -471,8 +472,8 @@ impl Engine for StepFunctions {
         }
     }
 
-    async fn stop(&self, execution: &str) -> Result<Vec<String>, EngineError> {
-        let Ok(started) = self.started(execution) else { return Ok(Vec::new()) };
+    async fn stop(&self, execution: &str) -> Result<Leftovers, EngineError> {
+        let Ok(started) = self.started(execution) else { return Ok(Leftovers::default()) };
         // Before it is stopped: afterwards the last state is the same, but whether it ran is not known.
         let state = self.state_of(&started).await;
         let call = Call::new("states", "StopExecution", format!("execution `{}`", started.arn));
@@ -493,29 +494,26 @@ impl Engine for StepFunctions {
         let states = &started.start.machine.definition["States"];
         let resource = state.as_ref().and_then(|state| states[state.name.as_str()]["Resource"].as_str());
         let is_told = resource.is_some_and(|resource| resource.ends_with(".sync"));
-        let Some((index, state)) = operation.zip(state.as_ref()) else { return Ok(Vec::new()) };
+        let Some((index, state)) = operation.zip(state.as_ref()) else { return Ok(Leftovers::default()) };
         let of = attempt.run(index, state);
         let report = self.plugins.stop(&of, &started.arn, &self.access).await.unwrap_or_else(|error| {
             tracing::warn!("{error}");
             StopReport::default()
         });
         let what = format!("operation `{}` ({}) of job `{}`", of.operation, of.kind, of.job);
-        if !report.left.is_empty() {
-            let arn = &started.arn;
-            return Ok(report.left.iter().map(|left| format!("{what}: {left}; execution {arn}")).collect());
-        }
+        let arn = &started.arn;
+        let ended = report.ended.iter().map(|ended| format!("{what}: {ended}")).collect();
+        let left = report.left.iter().map(|left| format!("{what}: {left}; execution {arn}")).collect();
+        let mut left = Leftovers { ended, may_still_run: left };
         // Nothing that the plugin knows of is left, if it said that it ended something.
-        if !report.ended.is_empty() {
-            return Ok(Vec::new());
+        if left == Leftovers::default() {
+            left.may_still_run.push(if is_told {
+                format!("Step Functions was asked to end what {what} had started too, and may not: execution {arn}")
+            } else {
+                format!("what {what} had started may go on to its end: execution {arn}")
+            });
         }
-        Ok(vec![if is_told {
-            format!(
-                "Step Functions was asked to end what {what} had started too, and may not: execution {}",
-                started.arn
-            )
-        } else {
-            format!("what {what} had started may go on to its end: execution {}", started.arn)
-        }])
+        Ok(left)
     }
 
     fn executions(&self) -> Executions {

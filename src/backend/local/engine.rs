@@ -5,7 +5,7 @@ use crate::backend::failure::failure as explained;
 use crate::pipeline::{Operation, Pipeline};
 use crate::plugin::{LocalRun, LogLine, Plugins};
 use crate::runner::port::{
-    Engine, EngineError, ExecutionEnd, ExecutionProgress, OperationUpdate, StartExecution,
+    Engine, EngineError, ExecutionEnd, ExecutionProgress, Leftovers, OperationUpdate, StartExecution,
 };
 use crate::runner::{Executions, ProgressSender, Redaction};
 use crate::session::FailureRecord;
@@ -109,13 +109,13 @@ impl Engine for LocalEngine {
         end
     }
 
-    async fn stop(&self, execution: &str) -> Result<Vec<String>, EngineError> {
+    async fn stop(&self, execution: &str) -> Result<Leftovers, EngineError> {
         // One that is not there any more has ended: there is nothing to stop. What a task does not end by itself, its plugin's
         // host or the runner ends: nothing is left.
         if let Some(running) = self.running().get(execution) {
             running.stop.cancel();
         }
-        Ok(Vec::new())
+        Ok(Leftovers::default())
     }
 
     fn executions(&self) -> Executions {

@@ -59,6 +59,8 @@ struct Receipt {
     session: String,
     status: &'static str,
     stopped: Vec<Stopped>,
+    /// A line each: what executions had started and did not end with them, and was ended.
+    ended_besides: Vec<String>,
     /// Named by a line each: what could not be stopped.
     may_still_run: Vec<String>,
     never_started: Vec<String>,
@@ -82,6 +84,7 @@ impl Receipt {
             ..Self::default()
         };
         for job in jobs {
+            receipt.ended_besides.extend(job.ended_besides);
             receipt.may_still_run.extend(job.may_still_run);
             let (key, attempt) = (job.job_key, job.attempt);
             match job.status {
@@ -107,6 +110,12 @@ impl Receipt {
         ];
         for (what, names) in parts.iter().filter(|(_, names)| !names.is_empty()) {
             text.push_str(&format!("  {what}: {}\n", one_line(&names.join(", "), 400)));
+        }
+        if !self.ended_besides.is_empty() {
+            text.push_str("  ended besides:\n");
+        }
+        for line in &self.ended_besides {
+            text.push_str(&format!("    {}\n", one_line(line, 400)));
         }
         if self.may_still_run.is_empty() {
             text.push_str("  nothing is left running");

@@ -28,7 +28,7 @@ use std::sync::Arc;
 pub(super) struct GoOnArgs {
     #[command(flatten)]
     pub(super) secrets: ParameterArgs,
-    /// Jobs in flight, at most; default: what the pipeline says, else four a processor
+    /// Jobs in flight, at most; default: what the pipeline says, else four a processor, on AWS 256
     #[arg(long, value_name = "N", value_parser = parse_count)]
     max_concurrency: Option<NonZeroU32>,
     #[command(flatten)]

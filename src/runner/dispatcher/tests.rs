@@ -158,9 +158,11 @@ fn a_timeout_stops_what_runs_and_ends_the_session_as_timed_out() {
     );
     let ended = Input::JobEnded { job: 0, ended: Ended::Aborted };
     assert!(!dispatcher.handle(ended, now(), &mut conditions).is_over, "what may still run is not known yet");
-    let stopped = Input::Stopped { job: 0, attempt: 1, may_still_run: vec!["a task".into()] };
+    let left = Leftovers { ended: vec!["another".into()], may_still_run: vec!["a task".into()] };
+    let stopped = Input::Stopped { job: 0, attempt: 1, left };
     let effects = dispatcher.handle(stopped, now(), &mut conditions);
     assert_eq!(effects.jobs[0].may_still_run, ["a task"]);
+    assert_eq!(effects.jobs[0].ended_besides, ["another"]);
     assert_eq!(effects.jobs[0].status, JobStatus::TimedOut);
     assert_eq!(effects.status, Some(SessionStatus::TimedOut));
     assert_eq!(dispatcher.status(0), JobStatus::TimedOut);
@@ -330,7 +332,8 @@ impl World {
                 self.hear(Input::JobEnded { job: stop.job, ended: Ended::Aborted });
             }
             let may_still_run = if stop.job % 2 == 0 { Vec::new() } else { vec!["it".to_owned()] };
-            self.hear(Input::Stopped { job: stop.job, attempt: stop.attempt, may_still_run });
+            let left = Leftovers { may_still_run, ..Leftovers::default() };
+            self.hear(Input::Stopped { job: stop.job, attempt: stop.attempt, left });
         } else if !self.running.is_empty() {
             let start = self.running.remove(pick(self.running.len()));
             // A second go mends what failed in the first.

@@ -4,6 +4,7 @@
 //! Takes: jobs, and a script that says of each execution what becomes of it. Gives: what bunsui made of it, and what the server saw.
 //! Deliberately does not: run handlers. What executions give is what the script says.
 
+mod cancel;
 mod crash;
 mod explained;
 mod faults;
