@@ -204,6 +204,7 @@ async fn run(case: &Case, watching: Watching, objects: &std::path::Path) -> Meas
         not_trusted: Vec::new(),
         executable: PathBuf::from("/bin/false"),
         cache: None,
+        memory_limit: None,
         lock: None,
     }));
     let object_store = Arc::new(FileObjects::new(objects.to_owned()));

@@ -1,6 +1,6 @@
 //! The calls that run in a plugin host, each on a thread that no other call uses meanwhile.
 
-use super::frame::{Answer, Reply};
+use super::frame::{Answer, FRAME_LIMIT, Reply};
 use super::host::Output;
 use super::library::{HostFunctions, Library};
 use bunsui_plugin_abi as abi;
@@ -16,6 +16,12 @@ use std::time::Duration;
 
 /// Local runs at once; more wait their turn.
 const RUNS_AT_ONCE: usize = 512;
+
+/// A longer line is said as several.
+const LINE_LIMIT: usize = 256 * 1024;
+
+/// Longer fields of a line are left out.
+const FIELDS_LIMIT: usize = 256 * 1024;
 
 /// How long a thread without work stays: the next task of a session is mostly there sooner.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -126,12 +132,22 @@ impl Calls {
             return Answer::failed("stopped before it began".to_owned());
         }
         let context = CallContext { id: call.id, output: &self.output, cancel: &call.cancel };
+        let own = rustix::process::getpid();
         let outcome = self.library.call(
             HostFunctions { log, cancelled, cancel_fd },
             (&raw const context).cast_mut().cast::<c_void>(),
             body.get().as_bytes(),
         );
-        read_answer(outcome.status, &outcome.bytes)
+        if rustix::process::getpid() != own {
+            // The plugin forked, and this is its child: whoever asked is told by the parent.
+            let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+        }
+        match outcome.reply {
+            Ok(bytes) => read_answer(outcome.status, &bytes),
+            Err(length) => Answer::failed(format!(
+                "its answer says that it has {length} bytes, and bunsui takes {FRAME_LIMIT} at most"
+            )),
+        }
     }
 
     /// Asks a call to end.
@@ -169,6 +185,9 @@ struct ErrorBody {
 }
 
 fn read_answer(status: i32, bytes: &[u8]) -> Answer {
+    if bytes.is_empty() {
+        return Answer::failed(format!("its answer has no bytes, and status {status}"));
+    }
     if status == abi::STATUS_OK {
         return match serde_json::from_slice(bytes) {
             Ok(body) => Answer::Ok(body),
@@ -252,9 +271,33 @@ unsafe extern "C" fn log(
         abi::LEVEL_ERROR => "error",
         _ => "info",
     };
-    let fields: Map<String, Json> = serde_json::from_slice(fields).unwrap_or_default();
-    let message = String::from_utf8_lossy(message).into_owned();
-    context.output.send(&Reply::Log { id: context.id, level: level.to_owned(), message, fields });
+    let mut fields: Map<String, Json> = match fields.len() {
+        length if length > FIELDS_LIMIT => {
+            Map::from_iter([("left_out".to_owned(), format!("{length} bytes of fields").into())])
+        }
+        _ => serde_json::from_slice(fields).unwrap_or_default(),
+    };
+    for piece in pieces(&String::from_utf8_lossy(message)) {
+        let (level, message) = (level.to_owned(), piece.to_owned());
+        context.output.send(&Reply::Log {
+            id: context.id,
+            level,
+            message,
+            fields: std::mem::take(&mut fields),
+        });
+    }
+}
+
+/// A line in pieces that are not too long, at least one.
+fn pieces(mut line: &str) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    while line.len() > LINE_LIMIT {
+        let (piece, rest) = line.split_at(line.floor_char_boundary(LINE_LIMIT));
+        pieces.push(piece);
+        line = rest;
+    }
+    pieces.push(line);
+    pieces
 }
 
 #[expect(unsafe_code, reason = "reads what the plugin passes")]

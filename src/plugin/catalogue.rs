@@ -10,8 +10,7 @@ use super::library::DeclaredType;
 use super::lock::Lock;
 use crate::diagnostic::Severity;
 use crate::pipeline::{
-    AccountPlace, CatalogueError, CheckRequest, Finding, Fragment, FragmentRequest, OperationCatalogue,
-    OperationType, PermissionsRequest, Statement, partition,
+    CatalogueError, CheckRequest, Finding, Fragment, FragmentRequest, OperationCatalogue, OperationType,
 };
 use crate::settings::Settings;
 use crate::state_machine::TaskFailure;
@@ -36,6 +35,8 @@ pub struct PluginsOptions {
     pub executable: PathBuf,
     /// A folder that keeps what libraries declare, by path, size and time; none: not kept.
     pub cache: Option<PathBuf>,
+    /// How many bytes of memory a host may have; none: as many as there are.
+    pub memory_limit: Option<u64>,
     /// What libraries are held to.
     pub lock: Option<Arc<Lock>>,
 }
@@ -44,7 +45,14 @@ impl PluginsOptions {
     /// What settings and the executable's place say.
     pub fn new(settings: &Settings, executable: PathBuf, project: ProjectPlugins) -> Self {
         let (folders, not_trusted) = sorted_folders(settings, &executable, project);
-        Self { folders, not_trusted, executable, cache: settings.plugins.cache.clone(), lock: None }
+        Self {
+            folders,
+            not_trusted,
+            executable,
+            cache: settings.plugins.cache.clone(),
+            memory_limit: Some(settings.plugins.memory_limit()),
+            lock: None,
+        }
     }
 }
 
@@ -130,7 +138,8 @@ impl Plugins {
 
     /// The same with another deadline for everything that plugins answer, and for ending a local run that is stopped.
     pub fn find_within(options: PluginsOptions, deadline: Duration) -> Self {
-        let starter = Starter { executable: options.executable.clone(), deadline };
+        let memory_limit = options.memory_limit;
+        let starter = Starter { executable: options.executable.clone(), deadline, memory_limit };
         let (usable, passed_over) = find(&options, &starter);
         let searched = options.folders;
         let mut plugins = Self { found: Vec::new(), passed_over, searched, types: BTreeMap::new() };
@@ -211,7 +220,7 @@ impl Plugins {
     pub async fn run_local(
         &self,
         run: LocalRun,
-        log: mpsc::UnboundedSender<LogLine>,
+        log: mpsc::Sender<LogLine>,
         cancelled: CancellationToken,
     ) -> Result<Json, TaskFailure> {
         let Some((operation_type, plugin)) = self.types.get(&run.kind) else {
@@ -240,7 +249,7 @@ impl Plugins {
     }
 
     /// Asks each request's plugin, all requests of a plugin at once; answers are in the order of the requests.
-    fn ask<'a>(
+    pub(super) fn ask<'a>(
         &self,
         what: &'static str,
         requests: impl Iterator<Item = (&'a str, String, Box<RawValue>)>,
@@ -286,24 +295,6 @@ struct StatesBody<'a> {
     job: &'a str,
     operation: &'a str,
     keys: &'a Json,
-}
-
-#[derive(Serialize)]
-struct PermissionsBody<'a> {
-    job: &'a str,
-    operation: &'a str,
-    keys: &'a Json,
-    partition: &'static str,
-    region: &'a str,
-    account: &'a str,
-    bucket: &'a str,
-}
-
-#[derive(Deserialize)]
-pub(super) struct StatementBody {
-    actions: Vec<String>,
-    resources: Vec<String>,
-    condition: Option<Json>,
 }
 
 #[derive(Deserialize)]
@@ -431,36 +422,7 @@ impl OperationCatalogue for Plugins {
 }
 
 impl Plugins {
-    /// What the state machines' role has to allow, for all of these operations.
-    pub fn permissions(
-        &self,
-        requests: &[PermissionsRequest],
-        place: &AccountPlace,
-    ) -> Result<Vec<Statement>, CatalogueError> {
-        let AccountPlace { region, account, bucket } = place;
-        let name = |request: &PermissionsRequest| format!("{}.{}", request.job, request.operation);
-        let replies = self.ask(
-            "name the permissions of",
-            requests.iter().map(|request| {
-                let PermissionsRequest { kind, job, operation, keys } = request;
-                let partition = partition(region);
-                let asked = PermissionsBody { job, operation, keys, partition, region, account, bucket };
-                (kind.as_str(), name(request), body("permissions", kind, &asked))
-            }),
-        )?;
-        let mut statements = Vec::new();
-        for (request, reply) in requests.iter().zip(replies) {
-            let found: Vec<StatementBody> = serde_json::from_str(reply.get()).map_err(|error| {
-                self.not_understood("name the permissions of", &request.kind, &name(request), &error)
-            })?;
-            statements.extend(found.into_iter().map(|StatementBody { actions, resources, condition }| {
-                Statement { actions, resources, condition }
-            }));
-        }
-        Ok(statements)
-    }
-
-    fn not_understood(
+    pub(super) fn not_understood(
         &self,
         what: &'static str,
         kind: &str,

@@ -6,17 +6,17 @@
 use super::catalogue::LogLine;
 use super::frame::{self, Answer, Reply, Request};
 use super::library::{Declaration, LoadError};
+use super::life::Life;
 use super::processes;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pipe::PIPE_BUF;
 use serde_json::value::RawValue;
 use std::collections::{HashMap, VecDeque};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ const LINE_LIMIT: u64 = 16 * 1024;
 /// A running plugin host.
 #[derive(Debug)]
 pub(super) struct HostProcess {
-    id: u32,
+    life: Arc<Life>,
     deadline: Duration,
     shared: Arc<Shared>,
     next_call: AtomicU64,
@@ -45,6 +45,8 @@ pub(super) struct HostProcess {
 #[derive(Debug)]
 struct Shared {
     calls: Mutex<PendingCalls>,
+    /// Something is asked of the host, or it has ended.
+    changed: Condvar,
     last_words: Mutex<VecDeque<String>>,
 }
 
@@ -54,6 +56,8 @@ struct PendingCalls {
     /// None: the host is told to leave.
     requests: Option<Requests>,
     ended: Option<Ended>,
+    /// It has said what it is, or that it is nothing.
+    has_begun: bool,
     /// A call did not answer in time: it is kept until the other calls have ended.
     is_given_up: bool,
 }
@@ -101,7 +105,7 @@ impl std::fmt::Display for CallError {
 }
 
 struct Pending {
-    log: Option<tokio::sync::mpsc::UnboundedSender<LogLine>>,
+    log: Option<tokio::sync::mpsc::Sender<LogLine>>,
     done: Box<dyn FnOnce(Answered) + Send>,
 }
 
@@ -115,6 +119,15 @@ impl Shared {
     fn calls(&self) -> MutexGuard<'_, PendingCalls> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Waits until the host has something to do; false: it has ended.
+    fn is_busy(&self) -> bool {
+        let idle = |calls: &mut PendingCalls| {
+            calls.has_begun && calls.pending.is_empty() && !calls.is_given_up && calls.ended.is_none()
+        };
+        let calls = self.changed.wait_while(self.calls(), idle).unwrap_or_else(PoisonError::into_inner);
+        calls.ended.is_none()
+    }
 }
 
 /// How hosts are started.
@@ -124,12 +137,14 @@ pub(super) struct Starter {
     pub(super) executable: PathBuf,
     /// What a plugin may take for anything that is not a local run.
     pub(super) deadline: Duration,
+    /// How many bytes of memory a host may have; none: as many as there are.
+    pub(super) memory_limit: Option<u64>,
 }
 
 impl Starter {
     /// Starts a host and waits until it has said what its library is.
     pub(super) fn start(&self, library: &Path) -> Result<(HostProcess, Declaration), LoadError> {
-        let Self { executable, deadline } = self;
+        let Self { executable, deadline, memory_limit } = self;
         let mut command = Command::new(executable);
         command.arg("__plugin-host").arg(library);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -141,9 +156,17 @@ impl Starter {
             return Err(LoadError::NoHost("it has no pipes".to_owned()));
         };
         let calls = PendingCalls { requests: Some(Requests::new(input)), ..PendingCalls::default() };
-        let shared = Arc::new(Shared { calls: Mutex::new(calls), last_words: Mutex::default() });
+        let shared = Arc::new(Shared {
+            calls: Mutex::new(calls),
+            changed: Condvar::new(),
+            last_words: Mutex::default(),
+        });
         let (ready, first) = mpsc::channel();
-        let id = child.id();
+        let (life, status) = Life::watch(child);
+        if let Some(limit) = *memory_limit {
+            let watched = Arc::clone(&shared);
+            life.limit_memory(limit, move || watched.is_busy());
+        }
         let hearing = Arc::clone(&shared);
         let (said_all, talk_ended) = mpsc::channel::<()>();
         std::thread::spawn(move || {
@@ -151,9 +174,10 @@ impl Starter {
             drop(said_all);
         });
         let reading = Arc::clone(&shared);
-        let reader = std::thread::spawn(move || read_replies(child, output, &reading, &ready, &talk_ended));
+        let process = Process { life: Arc::clone(&life), status, talk_ended };
+        let reader = std::thread::spawn(move || read_replies(&process, output, &reading, &ready));
         let reader = Mutex::new(Some(reader));
-        let host = HostProcess { id, shared, deadline: *deadline, next_call: AtomicU64::new(1), reader };
+        let host = HostProcess { life, shared, deadline: *deadline, next_call: AtomicU64::new(1), reader };
         match first.recv_timeout(*deadline) {
             Ok(Ok(declaration)) => Ok((host, declaration)),
             Ok(Err(error)) => Err(error),
@@ -180,7 +204,7 @@ impl HostProcess {
     fn send(
         &self,
         bodies: Vec<Box<RawValue>>,
-        log: Option<tokio::sync::mpsc::UnboundedSender<LogLine>>,
+        log: Option<tokio::sync::mpsc::Sender<LogLine>>,
         done: impl FnOnce(Answered) + Send + 'static,
     ) -> u64 {
         let id = self.next_call.fetch_add(1, Ordering::Relaxed);
@@ -198,6 +222,7 @@ impl HostProcess {
             return id;
         }
         calls.pending.insert(id, Pending { log, done: Box::new(done) });
+        self.shared.changed.notify_all();
         if let Some(requests) = &calls.requests {
             requests.send(bytes);
         }
@@ -247,7 +272,7 @@ impl HostProcess {
     pub(super) fn start_call(
         &self,
         bodies: Vec<Box<RawValue>>,
-        log: Option<tokio::sync::mpsc::UnboundedSender<LogLine>>,
+        log: Option<tokio::sync::mpsc::Sender<LogLine>>,
     ) -> Call<'_> {
         let (answered, answers) = tokio::sync::oneshot::channel();
         let id = self.send(bodies, log, move |answer| {
@@ -275,16 +300,12 @@ impl HostProcess {
         calls.pending.remove(&id);
         calls.is_given_up = true;
         calls.leave_if_done();
+        self.shared.changed.notify_all();
     }
 
     /// Ends the host at once.
     pub(super) fn kill(&self) {
-        // The reader waits for the process after its output ended, so as long as it has not, the number is the host's.
-        if self.shared.calls().ended.is_none()
-            && let Some(id) = rustix::process::Pid::from_raw(self.id.cast_signed())
-        {
-            let _ = rustix::process::kill_process(id, rustix::process::Signal::KILL);
-        }
+        self.life.kill(None);
     }
 }
 
@@ -411,47 +432,63 @@ fn hear_talk(talk: impl std::io::Read, shared: &Shared) {
     }
 }
 
+/// What a reader of a host needs besides what it reads.
+struct Process {
+    life: Arc<Life>,
+    status: mpsc::Receiver<std::io::Result<ExitStatus>>,
+    talk_ended: mpsc::Receiver<()>,
+}
+
 fn read_replies(
-    mut child: Child,
+    process: &Process,
     output: ChildStdout,
     shared: &Shared,
     ready: &mpsc::Sender<Result<Declaration, LoadError>>,
-    talk_ended: &mpsc::Receiver<()>,
 ) {
     let mut end =
         EndOfHost { shared, ended: Ended { how: "is not heard any more".into(), last_words: String::new() } };
     let mut output = BufReader::with_capacity(64 * 1024, output);
-    while let Ok(Some(reply)) = frame::read::<Reply>(&mut output) {
-        match reply {
-            Reply::Ready(declaration) => drop(ready.send(Ok(declaration))),
-            Reply::Refused(error) => drop(ready.send(Err(error))),
-            Reply::Log { id, level, message, fields } => {
-                let calls = shared.calls();
-                if let Some(log) = calls.pending.get(&id).and_then(|pending| pending.log.as_ref()) {
-                    let _ = log.send(LogLine { level, message, fields });
-                }
-            }
-            Reply::Done { id, answers } => {
-                let mut calls = shared.calls();
-                let pending = calls.pending.remove(&id);
-                calls.leave_if_done();
-                drop(calls);
-                if let Some(pending) = pending {
-                    (pending.done)(Ok(answers));
-                }
-            }
+    let unheard = loop {
+        match frame::read::<Reply>(&mut output) {
+            Ok(Some(reply)) => hear(reply, shared, ready),
+            Ok(None) => break "was ended: it had closed its way to bunsui",
+            // Nothing after it can be understood either.
+            Err(_) => break "was ended: what it said was not of bunsui",
         }
-    }
-    // Also where a frame could not be understood: nothing after it can.
-    let _ = child.kill();
-    let id = child.id();
-    let how = child.wait().map_or_else(|error| format!("cannot be waited for: {error}"), how_it_ended);
-    processes::end_what_host_left(id);
+    };
+    let how = process.life.end(&process.status, unheard);
     // Everyone who could still write to it should be gone.
-    let _ = talk_ended.recv_timeout(Duration::from_millis(500));
+    let _ = process.talk_ended.recv_timeout(Duration::from_millis(500));
     let last_words = shared.last_words.lock().unwrap_or_else(PoisonError::into_inner);
     let last_words = last_words.iter().cloned().collect::<Vec<_>>().join("\n");
     end.ended = Ended { how, last_words };
+}
+
+fn hear(reply: Reply, shared: &Shared, ready: &mpsc::Sender<Result<Declaration, LoadError>>) {
+    let begun = |told| {
+        shared.calls().has_begun = true;
+        drop(ready.send(told));
+    };
+    match reply {
+        Reply::Ready(declaration) => begun(Ok(declaration)),
+        Reply::Refused(error) => begun(Err(error)),
+        Reply::Log { id, level, message, fields } => {
+            let log = shared.calls().pending.get(&id).and_then(|pending| pending.log.clone());
+            // Who says more than is written waits until it is: a flood costs the plugin its time, and nobody memory.
+            if let Some(log) = log {
+                let _ = log.blocking_send(LogLine { level, message, fields });
+            }
+        }
+        Reply::Done { id, answers } => {
+            let mut calls = shared.calls();
+            let pending = calls.pending.remove(&id);
+            calls.leave_if_done();
+            drop(calls);
+            if let Some(pending) = pending {
+                (pending.done)(Ok(answers));
+            }
+        }
+    }
 }
 
 /// Answers what a host has left unanswered - also if its reader panics, for nobody else would: callers wait for ever.
@@ -467,29 +504,9 @@ impl Drop for EndOfHost<'_> {
         calls.requests = None;
         let pending = std::mem::take(&mut calls.pending);
         drop(calls);
+        self.shared.changed.notify_all();
         for (_, pending) in pending {
             (pending.done)(Err(CallError::Ended(self.ended.clone())));
         }
-    }
-}
-
-fn how_it_ended(status: ExitStatus) -> String {
-    match (status.signal(), status.code()) {
-        (Some(signal), _) => format!("was ended by signal {signal}{}", signal_name(signal)),
-        (None, Some(code)) => format!("left with exit code {code}"),
-        (None, None) => "ended".to_owned(),
-    }
-}
-
-fn signal_name(signal: i32) -> &'static str {
-    match signal {
-        4 => " (SIGILL)",
-        6 => " (SIGABRT)",
-        7 | 10 => " (SIGBUS)",
-        8 => " (SIGFPE)",
-        9 => " (SIGKILL)",
-        11 => " (SIGSEGV)",
-        15 => " (SIGTERM)",
-        _ => "",
     }
 }

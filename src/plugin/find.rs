@@ -341,6 +341,7 @@ mod tests {
             search_path: vec!["/said".into()],
             paths: vec!["/set".into()],
             are_paths_trusted: true,
+            memory: None,
             user: Some("/home/me/.local/share/bunsui/plugins".into()),
             cache: None,
         };

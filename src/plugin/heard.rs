@@ -1,8 +1,9 @@
 //! What a fuzzer reaches of what a host says; nothing else calls it.
 
-use super::catalogue::{ExplanationBody, FindingBody, FragmentBody, StatementBody};
+use super::catalogue::{ExplanationBody, FindingBody, FragmentBody};
 use super::frame::{self, Answer, Reply};
 use super::hosted::RunBody;
+use super::permissions::StatementBody;
 use serde::de::DeserializeOwned;
 
 /// Reads frames as the runner does, until one is not understood; what is understood comes back the same when it is said again.

@@ -11,7 +11,7 @@ use super::library::{Library, LoadError};
 use super::processes;
 use bunsui_plugin_abi as abi;
 use std::fs::File;
-use std::io::{self, BufReader};
+use std::io::{self, BufReader, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::ExitCode;
@@ -81,13 +81,21 @@ fn take_wires() -> io::Result<(BufReader<File>, File)> {
 }
 
 fn serve(mut input: BufReader<File>, calls: &Arc<Calls>) {
-    // A broken frame is as good as the end: what follows it cannot be understood.
-    while let Ok(Some(request)) = frame::read(&mut input) {
-        match request {
-            Request::Call { id, runs_long, bodies } => {
+    loop {
+        match frame::read(&mut input) {
+            Ok(Some(Request::Call { id, runs_long, bodies })) => {
                 calls.start(RunningCall::new(id, runs_long, bodies));
             }
-            Request::Cancel { id } => calls.cancel(id, abi::STOP),
+            Ok(Some(Request::Cancel { id })) => calls.cancel(id, abi::STOP),
+            Ok(None) => return,
+            // As good as the end, since what follows cannot be understood. The plugin has its hands on these pipes too.
+            Err(error) => {
+                let _ = writeln!(
+                    io::stderr(),
+                    "bunsui's plugin host does not understand what it is asked: {error}"
+                );
+                return;
+            }
         }
     }
 }

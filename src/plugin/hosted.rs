@@ -60,7 +60,7 @@ impl Plugin {
     pub(super) async fn run_local(
         self: &Arc<Self>,
         run: LocalRun,
-        log: mpsc::UnboundedSender<LogLine>,
+        log: mpsc::Sender<LogLine>,
         cancelled: CancellationToken,
     ) -> Result<Json, TaskFailure> {
         let host = self.host_async().await.map_err(|error| {

@@ -4,6 +4,7 @@
 //! Deliberately does not: unload, ever. Runs in the plugin host; only [`inspect`] runs elsewhere.
 
 use super::elf;
+use super::frame::FRAME_LIMIT;
 use crate::pipeline::OperationType;
 use bunsui_plugin_abi as abi;
 use serde::{Deserialize, Serialize};
@@ -167,7 +168,8 @@ pub(super) struct Library {
 /// What a call gave.
 pub(super) struct CallOutcome {
     pub(super) status: i32,
-    pub(super) bytes: Vec<u8>,
+    /// The reply, or how long it says it is, where that is too long.
+    pub(super) reply: Result<Vec<u8>, usize>,
 }
 
 impl Library {
@@ -211,7 +213,9 @@ impl Library {
         let mut reply = abi::Buf::EMPTY;
         // SAFETY: the function is the plugin's own, the place for the reply is ours.
         let status = unsafe { (self.describe)(&raw mut reply) };
-        let bytes = self.take(reply);
+        let bytes = self.take(reply).map_err(|length| {
+            LoadError::BadDeclaration(format!("its answer says that it has {length} bytes"))
+        })?;
         if status != abi::STATUS_OK {
             let said = String::from_utf8_lossy(&bytes).into_owned();
             return Err(LoadError::BadDeclaration(format!("it answered with an error: {said}")));
@@ -238,16 +242,20 @@ impl Library {
         let mut reply = abi::Buf::EMPTY;
         // SAFETY: the function is the plugin's own; table, request and reply outlive the call.
         let status = unsafe { (self.call)(&raw const host, request.as_ptr(), request.len(), &raw mut reply) };
-        CallOutcome { status, bytes: self.take(reply) }
+        CallOutcome { status, reply: self.take(reply) }
     }
 
     #[expect(unsafe_code, reason = "reads what the plugin allocated and gives it back")]
-    fn take(&self, reply: abi::Buf) -> Vec<u8> {
+    fn take(&self, reply: abi::Buf) -> Result<Vec<u8>, usize> {
         if reply.ptr.is_null() {
-            return Vec::new();
+            return Ok(Vec::new());
         }
-        // SAFETY: the plugin promises `len` bytes at `ptr`, until they are given back.
-        let bytes = unsafe { std::slice::from_raw_parts(reply.ptr, reply.len) }.to_vec();
+        let bytes = if reply.len > FRAME_LIMIT {
+            Err(reply.len)
+        } else {
+            // SAFETY: the plugin promises `len` bytes at `ptr`, until they are given back.
+            Ok(unsafe { std::slice::from_raw_parts(reply.ptr, reply.len) }.to_vec())
+        };
         // SAFETY: given back once, unchanged.
         unsafe { (self.free)(reply.ptr, reply.len, reply.cap) };
         bytes

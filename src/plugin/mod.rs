@@ -15,8 +15,10 @@ mod heard;
 mod host;
 mod hosted;
 mod library;
+mod life;
 mod lock;
 mod locked;
+mod permissions;
 mod preflight;
 mod processes;
 
@@ -28,5 +30,6 @@ pub use host::host_main;
 pub(crate) use library::file_sha256;
 pub use lock::{Disagreement, LOCK_FILE, Lock, LockError};
 pub use locked::LockedCatalogue;
+pub use permissions::PermissionsError;
 pub use preflight::{AwsAccess, LogSource, OperationRun, StopReport};
 pub use processes::become_subreaper;

@@ -81,6 +81,7 @@ pub(super) const KEYS: &[Key] = &[
     quota("TagResource"),
     quota("TestState"),
     quota("UpdateStateMachine"),
+    key("plugins", "memory", Kind::Text(check_memory), "memory of a plugin's host process, at most"),
     key("plugins", "paths", Kind::Paths, "folders with plugins"),
     key("logs", "collect", Kind::Choice(&["failed", "all", "none"]), "on AWS: whose lines are copied"),
     key("validate", "allow", Kind::Texts(check_code), "codes of warnings that are not reported"),
@@ -216,6 +217,10 @@ fn check_duration(text: &str) -> Result<(), &'static str> {
 
 fn check_retention(text: &str) -> Result<(), &'static str> {
     claim(is_number_of(text, &['d']), "days, such as `400d`")
+}
+
+fn check_memory(text: &str) -> Result<(), &'static str> {
+    claim(is_number_of(text, &['M', 'G']), "megabytes or gigabytes, such as `512M` or `2G`")
 }
 
 fn is_number_of(text: &str, units: &[char]) -> bool {

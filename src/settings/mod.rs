@@ -126,10 +126,24 @@ pub struct PluginSettings {
     /// must not load libraries that it names.
     #[serde(skip)]
     pub are_paths_trusted: bool,
+    /// `[plugins] memory`: of a plugin's host process, at most: `512M`, `2G`.
+    pub memory: Option<String>,
     /// The user's data directory for plugins (`$XDG_DATA_HOME/bunsui/plugins`): searched last.
     pub user: Option<PathBuf>,
     /// The user's cache directory (`$XDG_CACHE_HOME/bunsui`).
     pub cache: Option<PathBuf>,
+}
+
+impl PluginSettings {
+    /// How many bytes of memory a plugin's host process may have.
+    pub fn memory_limit(&self) -> u64 {
+        let said = self.memory.as_deref().and_then(|text| {
+            let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+            let mebibytes = number.parse::<u64>().ok()?;
+            Some(if unit == "G" { mebibytes << 30 } else { mebibytes << 20 })
+        });
+        said.unwrap_or(1 << 30)
+    }
 }
 
 /// `[logs]`

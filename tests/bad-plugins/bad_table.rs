@@ -29,7 +29,7 @@ pub extern "C" fn bunsui_plugin_v1() -> *const PluginV1 {
 }
 
 unsafe extern "C" fn describe(reply: *mut Buf) -> i32 {
-    let ok = r#"{"name": "rival", "version": "1", "operation_types": [{"name": "misbehave", "summary": "", "schema": {}}]}"#;
+    let ok = r#"{"name": "rival", "version": "1", "operation_types": [{"name": "misbehave", "summary": "", "schema": {}, "has_check": true}]}"#;
     let text = match sin().as_str() {
         "not_json" => "not JSON",
         "no_types" => r#"{"name": "x", "version": "1", "operation_types": []}"#,
@@ -39,23 +39,77 @@ unsafe extern "C" fn describe(reply: *mut Buf) -> i32 {
         "bad_schema" => {
             r#"{"name": "x", "version": "1", "operation_types": [{"name": "x", "summary": "", "schema": {"type": "nonsense"}}]}"#
         }
+        "twice" => {
+            r#"{"name": "x", "version": "1", "operation_types": [{"name": "x", "summary": "", "schema": {}}, {"name": "x", "summary": "", "schema": {}}]}"#
+        }
         "crashes" => std::process::abort(),
         "hangs" => loop {
             std::thread::park();
         },
+        "leaks" => loop {
+            std::mem::forget(vec![1_u8; 8 << 20]);
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        },
         _ => ok,
     };
-    let bytes = text.as_bytes().to_vec().leak();
+    let bytes = match sin().as_str() {
+        "not_utf8" => text.replace("rival", "r\u{e9}val").bytes().filter(|byte| *byte != 0xa9).collect(),
+        "huge" => vec![b' '; 100_000_000],
+        _ => text.as_bytes().to_vec(),
+    };
+    let bytes = bytes.leak();
+    if sin() == "no_bytes" {
+        return STATUS_OK;
+    }
     // SAFETY: the host passes a place for the reply.
     unsafe { reply.write(Buf { ptr: bytes.as_mut_ptr(), len: bytes.len(), cap: bytes.len() }) };
     STATUS_OK
 }
 
-unsafe extern "C" fn call(_: *const HostV1, _: *const u8, _: usize, _: *mut Buf) -> i32 {
-    STATUS_OK
+/// The reply that the request's key `reply` names.
+unsafe extern "C" fn call(_: *const HostV1, request: *const u8, len: usize, reply: *mut Buf) -> i32 {
+    // SAFETY: the host passes these bytes.
+    let request = String::from_utf8_lossy(unsafe { std::slice::from_raw_parts(request, len) });
+    let asked = |name: &str| request.contains(&format!("\"reply\":\"{name}\""));
+    let mut status = STATUS_OK;
+    let bytes = if asked("not JSON") {
+        b"[".to_vec()
+    } else if asked("not UTF-8") {
+        b"\"\xff\"".to_vec()
+    } else if asked("100 MB") {
+        vec![b' '; 100_000_000]
+    } else if asked("an unknown status") {
+        status = 77;
+        b"77".to_vec()
+    } else if asked("an error that is none") {
+        status = 1;
+        b"{}".to_vec()
+    } else if asked("another form") {
+        b"{\"severity\": 7}".to_vec()
+    } else {
+        b"[]".to_vec()
+    };
+    let bytes = bytes.leak();
+    let mut buf = Buf { ptr: bytes.as_mut_ptr(), len: bytes.len(), cap: bytes.len() };
+    if asked("no pointer") {
+        buf.ptr = std::ptr::null_mut();
+    }
+    if asked("a wrong length") {
+        buf.len = usize::MAX;
+    }
+    if asked("nothing") {
+        return status;
+    }
+    // SAFETY: the host passes a place for the reply.
+    unsafe { reply.write(buf) };
+    status
 }
 
-unsafe extern "C" fn free(ptr: *mut u8, len: usize, cap: usize) {
-    // SAFETY: `describe` leaked these bytes.
-    drop(unsafe { Vec::from_raw_parts(ptr, len, cap) });
+unsafe extern "C" fn free(ptr: *mut u8, _: usize, cap: usize) {
+    // SAFETY: the bytes were leaked with that capacity; after the second time they are not there, which is a sin.
+    let again = || drop(unsafe { Vec::from_raw_parts(ptr, 0, cap) });
+    again();
+    if sin() == "frees_twice" {
+        again();
+    }
 }

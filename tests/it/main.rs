@@ -47,6 +47,7 @@ mod run;
 mod schema;
 mod session;
 mod settings;
+mod sinful;
 mod structure;
 mod terminal;
 mod trouble;

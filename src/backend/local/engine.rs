@@ -23,6 +23,9 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+/// Lines of a task that are heard and not yet written, at most; a task that says more waits.
+const LINES_AHEAD: usize = 256;
+
 /// Interprets executions in this process; they end with it.
 pub struct LocalEngine {
     pipeline: Arc<Pipeline>,
@@ -225,13 +228,12 @@ impl Execution {
             )
         });
         log.begin_try(run.try_number);
-        let (sender, mut lines) = mpsc::unbounded_channel();
+        let (sender, mut lines) = mpsc::channel(LINES_AHEAD);
         let task = self.plugins.run_local(run, sender, cancelled);
         tokio::pin!(task);
         let mut batch = Vec::new();
         let result = loop {
             tokio::select! {
-                biased;
                 count = lines.recv_many(&mut batch, 1024) => {
                     write_lines(&mut log, &mut batch);
                     if count == 0 {

@@ -9,6 +9,7 @@ mod needs;
 
 pub use needs::{InputNeeds, Members};
 
+use super::Definition;
 use super::definition_text;
 use crate::expression::{Reference, Root, Template};
 use crate::pipeline::{
@@ -187,7 +188,26 @@ fn compile_job(
         machine.keys.push(request.keys.clone());
     }
     machine.definition = definition(pipeline, job, variables, &machine.needs, &entries[0], states);
+    check(&machine, job)?;
     Ok(machine)
+}
+
+/// What bunsui writes is right; what a plugin wrote may be refused by Step Functions.
+fn check(machine: &StateMachine, job: &Job) -> Result<(), CompileError> {
+    let Err(problems) = Definition::parse(&machine.definition) else { return Ok(()) };
+    for problem in problems {
+        let state = problem.pointer.split('/').nth(2).unwrap_or_default();
+        let state = state.replace("~1", "/").replace("~0", "~");
+        let Some((index, own_name)) = machine.states.get(&state) else { continue };
+        let operation = &job.operations[*index];
+        return Err(CompileError::Fragment {
+            kind: operation.kind.clone(),
+            job: job.id.to_string(),
+            operation: operation.name.to_string(),
+            reason: format!("{} in state `{own_name}`", problem.message),
+        });
+    }
+    Ok(())
 }
 
 fn definition(

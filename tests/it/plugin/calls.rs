@@ -51,7 +51,7 @@ async fn a_crash_names_the_plugin_and_the_signal() {
 #[tokio::test]
 async fn a_crash_fails_the_calls_in_it() {
     let (_folder, plugins) = misbehaving();
-    let (log, mut said) = tokio::sync::mpsc::unbounded_channel();
+    let (log, mut said) = tokio::sync::mpsc::channel(100_000);
     let waiting = plugins.run_local(sin("wait"), log, Default::default());
     let crash = async {
         said.recv().await.expect("the other call runs");
@@ -90,7 +90,7 @@ async fn a_task_that_does_not_stop_is_given_up() {
 async fn many_calls_run_at_once() {
     let (_folder, plugins) = misbehaving();
     let cancelled = tokio_util::sync::CancellationToken::new();
-    let (log, mut said) = tokio::sync::mpsc::unbounded_channel();
+    let (log, mut said) = tokio::sync::mpsc::channel(100_000);
     let calls = (0..100).map(|_| plugins.run_local(sin("wait"), log.clone(), cancelled.clone()));
     let all = futures::future::join_all(calls);
     let stop = async {

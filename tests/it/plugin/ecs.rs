@@ -183,7 +183,7 @@ async fn a_flood_of_output_is_no_flood_of_memory_in_the_host() {
     let plugins = bunsui::plugin::Plugins::find(super::options(libraries.path()));
     let line = "x".repeat(999);
     let script = format!("yes {line} | head -c 100000000");
-    let (log, mut said) = tokio::sync::mpsc::unbounded_channel();
+    let (log, mut said) = tokio::sync::mpsc::channel(100_000);
     let running = plugins.run_local(ecs("/".as_ref(), sh(&script)), log, Default::default());
     let count = async {
         let mut bytes = 0;

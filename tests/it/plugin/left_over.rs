@@ -19,7 +19,7 @@ async fn runner() {
     let Some(folder) = std::env::var_os(FOLDER) else { return };
     bunsui::plugin::become_subreaper();
     let plugins = Plugins::find(options(&shipped()));
-    let (log, mut said) = mpsc::unbounded_channel();
+    let (log, mut said) = mpsc::channel(100_000);
     let command = json!(["sh", "-c", LEAVES]);
     let running = plugins.run_local(ecs(Path::new(&folder), command), log, Default::default());
     let print = async {
@@ -65,7 +65,7 @@ async fn a_host_that_is_killed() {
     let folder = tempfile::tempdir().unwrap();
     let gone = Alive::in_folder(folder.path()).all_gone();
     let plugins = Plugins::find(options(libraries.path()));
-    let (log, mut said) = mpsc::unbounded_channel();
+    let (log, mut said) = mpsc::channel(100_000);
     let command = json!(["sh", "-c", LEAVES]);
     let running = plugins.run_local(ecs(folder.path(), command), log, Default::default());
     let kill = async {
@@ -86,7 +86,7 @@ async fn a_plugin_that_leaves_processes_and_ends() {
     let folder = tempfile::tempdir().unwrap();
     let gone = Alive::in_folder(folder.path()).all_gone();
     let plugins = Plugins::find(options(libraries.path()));
-    let (log, mut said) = mpsc::unbounded_channel();
+    let (log, mut said) = mpsc::channel(100_000);
     let keys = json!({ "local": { "sin": "leave a process" } });
     let run = task("misbehave", folder.path(), keys, "s", json!({}));
     {

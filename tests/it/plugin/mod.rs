@@ -7,6 +7,7 @@ mod lambda;
 mod left_over;
 mod list;
 mod refusals;
+mod sins;
 
 use bunsui::plugin::{LocalRun, LogLine, Plugins, PluginsOptions};
 use bunsui::state_machine::TaskFailure;
@@ -92,7 +93,7 @@ fn task(kind: &str, directory: &Path, keys: Json, state: &str, arguments: Json) 
 }
 
 async fn run(plugins: &Plugins, task: LocalRun) -> Ran {
-    let (log, mut said) = mpsc::unbounded_channel();
+    let (log, mut said) = mpsc::channel(100_000);
     let result = plugins.run_local(task, log, CancellationToken::new()).await;
     let mut lines = Vec::new();
     while let Ok(line) = said.try_recv() {
@@ -103,7 +104,7 @@ async fn run(plugins: &Plugins, task: LocalRun) -> Ran {
 
 /// Runs a task and stops it at its first line that is `mark`.
 async fn run_until(plugins: &Plugins, task: LocalRun, mark: &str) -> Ran {
-    let (log, mut said) = mpsc::unbounded_channel();
+    let (log, mut said) = mpsc::channel(100_000);
     let cancelled = CancellationToken::new();
     let running = plugins.run_local(task, log, cancelled.clone());
     tokio::pin!(running);

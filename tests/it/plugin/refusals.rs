@@ -2,7 +2,7 @@
 
 use super::{example, folder_of, options, shipped};
 use bunsui::pipeline::{CheckRequest, OperationCatalogue};
-use bunsui::plugin::Plugins;
+use bunsui::plugin::{Plugins, PluginsOptions};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,7 +15,8 @@ fn check_file(name: &str, library: PathBuf, code: &str, reason: &str) {
 #[track_caller]
 fn check_folder(folder: &Path, code: &str, reason: &str) {
     // One library hangs; what is asked of the others is not how fast they are.
-    let plugins = Plugins::find_within(options(folder), Duration::from_secs(5));
+    let options = PluginsOptions { memory_limit: Some(256 << 20), ..options(folder) };
+    let plugins = Plugins::find_within(options, Duration::from_secs(5));
     let passed_over = plugins.passed_over();
     assert_eq!(passed_over.len(), 1, "{passed_over:?}");
     assert_eq!(passed_over[0].code, code, "{passed_over:?}");
@@ -83,11 +84,17 @@ fn a_declaration_that_cannot_be_used() {
     check_sin("no_types", "bunsui::plugin::bad_declaration", "no operation types");
     check_sin("bad_name", "bunsui::plugin::bad_declaration", "`a b` is no name for a plugin");
     check_sin("bad_schema", "bunsui::plugin::bad_schema", "of its operation type `x`");
+    check_sin("twice", "bunsui::plugin::bad_declaration", "it has operation type `x` twice");
+    check_sin("not_utf8", "bunsui::plugin::bad_declaration", "not what was asked for");
+    check_sin("huge", "bunsui::plugin::bad_declaration", "its answer says that it has 100000000 bytes");
+    check_sin("no_bytes", "bunsui::plugin::bad_declaration", "not what was asked for: EOF");
 }
 
 #[test]
 fn a_library_that_crashes_or_hangs_when_it_is_loaded() {
     check_sin("crashes", "bunsui::plugin::crashed", "signal 6 (SIGABRT)");
+    check_sin("frees_twice", "bunsui::plugin::crashed", "signal 6 (SIGABRT)");
+    check_sin("leaks", "bunsui::plugin::crashed", "had grown to");
     check_sin("hangs", "bunsui::plugin::hung", "did not say within");
 }
 
