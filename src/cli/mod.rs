@@ -132,6 +132,9 @@ enum Command {
     /// One plugin library in a process of its own (started by bunsui)
     #[command(name = "__plugin-host", hide = true)]
     PluginHost { library: PathBuf },
+    /// The table of functions of one plugin library, tried in a process of its own (started by bunsui)
+    #[command(name = "__plugin-conformance", hide = true)]
+    PluginConformance { library: PathBuf },
 }
 
 /// What every command may use.
@@ -163,6 +166,9 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> std::process::ExitCode
     };
     if let Command::PluginHost { library } = &cli.command {
         return crate::plugin::host_main(library);
+    }
+    if let Command::PluginConformance { library } = &cli.command {
+        return crate::plugin::conformance_main(library);
     }
     let surroundings = Surroundings {
         directory: std::env::current_dir().unwrap_or_default(),
@@ -261,7 +267,8 @@ fn dispatch(command: Command, context: &Context) -> Outcome {
         | Command::Init(_)
         | Command::Completions(_)
         | Command::Man
-        | Command::PluginHost { .. } => {
+        | Command::PluginHost { .. }
+        | Command::PluginConformance { .. } => {
             Ok(Exit::Done) // answered before settings were read
         }
     }

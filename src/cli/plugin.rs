@@ -1,5 +1,9 @@
 //! `bunsui plugin`
 
+mod check;
+mod install;
+mod show;
+
 use super::load::find_plugins_with;
 use super::output::Output;
 use super::{Context, Exit, Failure, Outcome};
@@ -13,6 +17,12 @@ use std::path::Path;
 pub(super) enum Command {
     /// Which plugins are used, where each was found, and why others were passed over
     List(ListArgs),
+    /// What one plugin is: its library, its operation types and their keys
+    Show(show::ShowArgs),
+    /// Try whether a library, in Rust, C or anything else, is a plugin to rely on; exit code 2 where it is not
+    Check(check::CheckArgs),
+    /// Put a library into your own folder of plugins, for all projects
+    Install(install::InstallArgs),
     /// Write bunsui.lock: which plugins this project uses, and what they declare, for who has none of them installed
     Lock(LockArgs),
 }
@@ -37,6 +47,9 @@ pub(super) struct ListArgs {
 pub(super) fn run(command: &Command, context: &Context) -> Outcome {
     match command {
         Command::List(args) => list(args, context),
+        Command::Show(args) => show::show(args, context),
+        Command::Check(args) => check::check(args, context),
+        Command::Install(args) => install::install(args, context),
         Command::Lock(args) => lock(args, context),
     }
 }

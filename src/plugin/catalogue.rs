@@ -6,7 +6,7 @@ use super::find::{
 };
 use super::frame::Answer;
 use super::hosted::{Asked, Plugin, body, explain_own, failure};
-use super::library::DeclaredType;
+use super::library::{self, DeclaredType, LoadError};
 use super::lock::Lock;
 use crate::diagnostic::Severity;
 use crate::pipeline::{
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -134,6 +134,36 @@ impl Plugins {
     /// with a reason.
     pub fn find(options: PluginsOptions) -> Self {
         Self::find_within(options, DEADLINE)
+    }
+
+    /// One library, wherever it lies and whatever it is called, as if it were the only one; the folder holds a link to it meanwhile.
+    pub fn of_library(
+        library: &Path,
+        executable: &Path,
+        memory_limit: u64,
+    ) -> Result<(tempfile::TempDir, Self), PassedOver> {
+        let link = || {
+            let library = library.canonicalize()?;
+            let folder = tempfile::tempdir()?;
+            std::os::unix::fs::symlink(library, folder.path().join("libbunsui_alone.so"))?;
+            Ok(folder)
+        };
+        let refused = |error: &LoadError| PassedOver {
+            path: library.to_owned(),
+            code: error.code(),
+            reason: error.to_string(),
+        };
+        let folder = link().map_err(|error: std::io::Error| refused(&library::unreadable(&error)))?;
+        let mut plugins = Self::find(PluginsOptions {
+            folders: vec![(folder.path().to_owned(), "said".to_owned())],
+            executable: executable.to_owned(),
+            memory_limit: Some(memory_limit),
+            ..PluginsOptions::default()
+        });
+        match plugins.passed_over.pop() {
+            Some(passed_over) => Err(PassedOver { path: library.to_owned(), ..passed_over }),
+            None => Ok((folder, plugins)),
+        }
     }
 
     /// The same with another deadline for everything that plugins answer, and for ending a local run that is stopped.

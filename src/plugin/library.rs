@@ -150,7 +150,7 @@ pub(crate) fn file_sha256(path: &Path) -> std::io::Result<String> {
     Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-fn unreadable(error: &std::io::Error) -> LoadError {
+pub(super) fn unreadable(error: &std::io::Error) -> LoadError {
     if error.kind() == std::io::ErrorKind::NotFound {
         LoadError::Missing
     } else {
@@ -208,11 +208,8 @@ impl Library {
     }
 
     /// What the plugin says of itself.
-    #[expect(unsafe_code, reason = "calls the plugin")]
     pub(super) fn describe(&self) -> Result<Declaration, LoadError> {
-        let mut reply = abi::Buf::EMPTY;
-        // SAFETY: the function is the plugin's own, the place for the reply is ours.
-        let status = unsafe { (self.describe)(&raw mut reply) };
+        let (status, reply) = self.raw_describe();
         let bytes = self.take(reply).map_err(|length| {
             LoadError::BadDeclaration(format!("its answer says that it has {length} bytes"))
         })?;
@@ -230,7 +227,6 @@ impl Library {
     }
 
     /// Sends a request. `functions` serves the plugin during the call and gets `ctx`.
-    #[expect(unsafe_code, reason = "calls the plugin")]
     pub(super) fn call(&self, functions: HostFunctions, ctx: *mut c_void, request: &[u8]) -> CallOutcome {
         let host = abi::HostV1 {
             head: abi::Header::of::<abi::HostV1>(),
@@ -239,10 +235,35 @@ impl Library {
             cancelled: Some(functions.cancelled),
             cancel_fd: Some(functions.cancel_fd),
         };
-        let mut reply = abi::Buf::EMPTY;
-        // SAFETY: the function is the plugin's own; table, request and reply outlive the call.
-        let status = unsafe { (self.call)(&raw const host, request.as_ptr(), request.len(), &raw mut reply) };
+        let (status, reply) = self.raw_call(&raw const host, request);
         CallOutcome { status, reply: self.take(reply) }
+    }
+
+    /// The call itself: its status and the buffer, which is to be given back.
+    #[expect(unsafe_code, reason = "calls the plugin")]
+    pub(super) fn raw_call(&self, host: *const abi::HostV1, request: &[u8]) -> (i32, abi::Buf) {
+        let mut reply = abi::Buf::EMPTY;
+        // SAFETY: the function is the plugin's own; the caller's table, the request and the place for the reply outlive the call.
+        let status = unsafe { (self.call)(host, request.as_ptr(), request.len(), &raw mut reply) };
+        (status, reply)
+    }
+
+    /// The same of the declaration.
+    #[expect(unsafe_code, reason = "calls the plugin")]
+    pub(super) fn raw_describe(&self) -> (i32, abi::Buf) {
+        let mut reply = abi::Buf::EMPTY;
+        // SAFETY: the function is the plugin's own, the place for the reply is ours.
+        let status = unsafe { (self.describe)(&raw mut reply) };
+        (status, reply)
+    }
+
+    /// Gives back what one of the two above gave; once.
+    #[expect(unsafe_code, reason = "gives back what the plugin allocated")]
+    pub(super) fn give_back(&self, buf: abi::Buf) {
+        if !buf.ptr.is_null() {
+            // SAFETY: unchanged, as the plugin gave it.
+            unsafe { (self.free)(buf.ptr, buf.len, buf.cap) };
+        }
     }
 
     #[expect(unsafe_code, reason = "reads what the plugin allocated and gives it back")]

@@ -109,7 +109,7 @@ impl Life {
     }
 }
 
-fn how_it_ended(status: ExitStatus) -> String {
+pub(super) fn how_it_ended(status: ExitStatus) -> String {
     match (status.signal(), status.code()) {
         (Some(signal), _) => format!("was ended by signal {signal}{}", signal_name(signal)),
         (None, Some(code)) => format!("left with exit code {code}"),

@@ -8,6 +8,7 @@ mod cache;
 mod call;
 mod catalogue;
 mod client;
+mod conformance;
 mod elf;
 mod find;
 mod frame;
@@ -23,6 +24,7 @@ mod preflight;
 mod processes;
 
 pub use catalogue::{Explanation, LocalRun, LogLine, Plugins, PluginsOptions, Runnable};
+pub use conformance::{Conformance, ConformanceOptions, Outcome, Verdict, conformance, conformance_main};
 pub use find::{Found, PassedOver, ProjectPlugins, search_folders};
 #[doc(hidden)]
 pub use heard::heard;

@@ -3,6 +3,13 @@
 #![expect(unsafe_code, reason = "a plugin without the SDK")]
 
 use bunsui_plugin_abi::{Buf, Header, HostV1, PluginV1, STATUS_OK};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// What replies share that should not.
+static mut SHARED: [u8; 4096] = [0; 4096];
+static CALLS: AtomicUsize = AtomicUsize::new(0);
+/// The length of the latest request, whoever asked.
+static CURRENT: AtomicUsize = AtomicUsize::new(0);
 
 fn sin() -> String {
     let library = std::env::args().next_back().unwrap_or_default();
@@ -58,8 +65,21 @@ unsafe extern "C" fn describe(reply: *mut Buf) -> i32 {
         _ => text.as_bytes().to_vec(),
     };
     let bytes = bytes.leak();
-    if sin() == "no_bytes" {
-        return STATUS_OK;
+    match sin().as_str() {
+        "no_bytes" => return STATUS_OK,
+        "one_buffer" => {
+            // SAFETY: none; two replies shall be one buffer.
+            let shared = unsafe { (&raw mut SHARED).as_mut() }.expect("it is static");
+            shared.fill(b' ');
+            shared[..bytes.len()].copy_from_slice(bytes);
+            shared[bytes.len()] =
+                if CALLS.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) { b' ' } else { b'\n' };
+            let buf = Buf { ptr: shared.as_mut_ptr(), len: bytes.len() + 1, cap: 0 };
+            // SAFETY: the host passes a place for the reply.
+            unsafe { reply.write(buf) };
+            return STATUS_OK;
+        }
+        _ => {}
     }
     // SAFETY: the host passes a place for the reply.
     unsafe { reply.write(Buf { ptr: bytes.as_mut_ptr(), len: bytes.len(), cap: bytes.len() }) };
@@ -67,12 +87,20 @@ unsafe extern "C" fn describe(reply: *mut Buf) -> i32 {
 }
 
 /// The reply that the request's key `reply` names.
-unsafe extern "C" fn call(_: *const HostV1, request: *const u8, len: usize, reply: *mut Buf) -> i32 {
+unsafe extern "C" fn call(host: *const HostV1, request: *const u8, len: usize, reply: *mut Buf) -> i32 {
+    if sin() == "overreads" {
+        // SAFETY: none; it is behind the host's table.
+        std::hint::black_box(unsafe { host.add(1).cast::<u8>().read_volatile() });
+    }
     // SAFETY: the host passes these bytes.
     let request = String::from_utf8_lossy(unsafe { std::slice::from_raw_parts(request, len) });
     let asked = |name: &str| request.contains(&format!("\"reply\":\"{name}\""));
     let mut status = STATUS_OK;
-    let bytes = if asked("not JSON") {
+    let bytes = if sin() == "mixes" {
+        CURRENT.store(len, Ordering::SeqCst);
+        std::thread::yield_now();
+        format!("[{}]", CURRENT.load(Ordering::SeqCst)).into_bytes()
+    } else if asked("not JSON") {
         b"[".to_vec()
     } else if asked("not UTF-8") {
         b"\"\xff\"".to_vec()
@@ -106,6 +134,9 @@ unsafe extern "C" fn call(_: *const HostV1, request: *const u8, len: usize, repl
 }
 
 unsafe extern "C" fn free(ptr: *mut u8, _: usize, cap: usize) {
+    if matches!(sin().as_str(), "one_buffer" | "forgets") {
+        return;
+    }
     // SAFETY: the bytes were leaked with that capacity; after the second time they are not there, which is a sin.
     let again = || drop(unsafe { Vec::from_raw_parts(ptr, 0, cap) });
     again();

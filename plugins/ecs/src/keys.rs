@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 /// Keys of an operation of type `ecs`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("allOf" = [one_way_to_launch(), own_output()]))]
+#[schemars(extend("allOf" = [one_way_to_launch(), own_output()], "examples" = examples()))]
 #[expect(dead_code, reason = "values may be references, so keys are read as JSON; this gives their schema")]
 pub(crate) struct Keys {
     /// Cluster: name or ARN; the account's default cluster if not given
@@ -52,6 +52,26 @@ pub(crate) struct Keys {
     /// What this operation is on a laptop
     #[schemars(extend("x-bunsui-static" = true))]
     local: Option<Local>,
+}
+
+/// Whole operations, of which each runs on a laptop.
+fn examples() -> Json {
+    json!([
+        {
+            "cluster": "data",
+            "task_definition": "etl-transform",
+            "container": "main",
+            "environment": { "SOURCE": "s3://lake/raw/2015.csv" },
+            "network": { "subnets": ["subnet-0123456789abcdef0"], "assign_public_ip": true },
+            "local": { "command": ["sh", "-c", "echo transformed $SOURCE"] }
+        },
+        {
+            "task_definition": "etl-count",
+            "container": "main",
+            "result": true,
+            "local": { "command": ["sh", "-c", "echo '{\"rows\": 365}' > $BUNSUI_OUTPUT"] }
+        }
+    ])
 }
 
 #[derive(Deserialize, JsonSchema)]

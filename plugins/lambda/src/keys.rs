@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 /// Keys of an operation of type `lambda`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("allOf" = [one_version()]))]
+#[schemars(extend("allOf" = [one_version()], "examples" = examples()))]
 #[expect(dead_code, reason = "values may be references, so keys are read as JSON; this gives their schema")]
 pub(crate) struct Keys {
     /// The function: name, partial ARN or ARN
@@ -22,6 +22,16 @@ pub(crate) struct Keys {
     /// What this operation is on a laptop
     #[schemars(extend("x-bunsui-static" = true))]
     local: Option<Local>,
+}
+
+/// Whole operations.
+fn examples() -> Json {
+    json!([{
+        "function": "etl-extract",
+        "qualifier": "live",
+        "payload": { "year": 2015 },
+        "local": { "result": { "rows": 365 } }
+    }])
 }
 
 /// A version or alias is said in the function or beside it.

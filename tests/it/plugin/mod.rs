@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod calls;
+mod commands;
+mod conformance;
 mod ecs;
 mod lambda;
 mod left_over;

@@ -1,9 +1,8 @@
 //! Every reason to refuse a library.
 
 use super::{example, folder_of, options, shipped};
-use bunsui::pipeline::{CheckRequest, OperationCatalogue};
+use bunsui::pipeline::OperationCatalogue;
 use bunsui::plugin::{Plugins, PluginsOptions};
-use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -172,24 +171,4 @@ fn many_at_once_share_a_cache() {
     let without_host =
         bunsui::plugin::PluginsOptions { executable: "/no/such/bunsui".into(), ..options.clone() };
     assert_eq!(Plugins::find(without_host).names(), ["misbehave", "query"]);
-}
-
-#[test]
-fn a_plugin_in_c() {
-    let folder = tempfile::tempdir().unwrap();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let compiled = std::process::Command::new("cc")
-        .args(["-std=c99", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o"])
-        .arg(folder.path().join("libbunsui_in_c.so"))
-        .arg("-I")
-        .arg(root.join("plugins/abi/include"))
-        .arg(root.join("tests/bad-plugins/plugin.c"))
-        .output()
-        .unwrap();
-    assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
-    let plugins = Plugins::find(options(folder.path()));
-    assert_eq!(plugins.names(), ["in_c"], "{:?}", plugins.passed_over());
-    let request = CheckRequest { kind: "in_c".to_owned(), operation: "o".to_owned(), keys: json!({}) };
-    let findings = plugins.check(&[request]).unwrap();
-    assert_eq!(findings[0][0].message, "seen by C");
 }

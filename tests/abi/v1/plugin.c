@@ -1,4 +1,7 @@
-/* A plugin in C: declares one type and has one finding about everything. */
+/*
+ * A plugin as it was written for the first version of the interface, compiled against the header of that day, which lies beside it. Neither
+ * is ever changed: every later bunsui has to load it, ask it, and be answered.
+ */
 #include <stdlib.h>
 #include <string.h>
 
