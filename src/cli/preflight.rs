@@ -52,7 +52,7 @@ pub(super) fn aws_access(context: &Context) -> AwsAccess {
 }
 
 fn placed(operation: &Operation, finding: Finding) -> Diagnostic {
-    let key = finding.pointer.split('/').nth(1).unwrap_or_default();
+    let key = finding.pointer.trim_end_matches('#').split('/').nth(1).unwrap_or_default();
     let span = operation.key_spans.get(key).copied().unwrap_or(operation.span);
     let diagnostic = Diagnostic::error("bunsui::aws::preflight", finding.message)
         .label(span, format!("says the plugin of `{}`, which asked AWS", operation.kind))

@@ -74,7 +74,7 @@ pub struct CheckRequest {
 pub struct Finding {
     /// Error or warning.
     pub severity: Severity,
-    /// JSON pointer into the keys; empty for the operation as a whole.
+    /// JSON pointer into the keys, with `#` at its end for a key itself; empty for the operation as a whole.
     pub pointer: String,
     /// One sentence.
     pub message: String,

@@ -16,7 +16,7 @@ const VERSION: u32 = 1;
 pub const LOCK_FILE: &str = "bunsui.lock";
 
 /// The plugins that come with bunsui.
-const SHIPPED: [&str; 2] = ["ecs", "lambda"];
+const SHIPPED: [&str; 3] = ["aws-service", "ecs", "lambda"];
 
 /// What the file holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

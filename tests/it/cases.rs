@@ -29,10 +29,11 @@ fn every_case_of_a_plugin_finds_what_it_states() {
     let libraries = crate::plugin::folder_of(&[
         ("libbunsui_lambda.so", crate::plugin::shipped().join("libbunsui_plugin_lambda.so")),
         ("libbunsui_ecs.so", crate::plugin::shipped().join("libbunsui_plugin_ecs.so")),
+        ("libbunsui_aws_service.so", crate::plugin::shipped().join("libbunsui_plugin_aws_service.so")),
         ("libbunsui_query.so", crate::plugin::example("query")),
     ]);
     let plugins = bunsui::plugin::Plugins::find(crate::plugin::options(libraries.path()));
-    assert_eq!(plugins.names(), ["ecs", "lambda", "query"], "{:?}", plugins.passed_over());
+    assert_eq!(plugins.names(), ["aws-service", "ecs", "lambda", "query"], "{:?}", plugins.passed_over());
     check("tests/cases/plugins", &plugins, 15);
 }
 

@@ -169,6 +169,7 @@ fn findings(keys: &Value) -> Vec<Finding> {
             vec![finding(Severity::Error, "", "nothing to do")]
         }
         Some(a) if a % 2 != 0 => vec![finding(Severity::Error, "/a", "`a` is odd")],
+        Some(a) if a > 1000 => vec![finding(Severity::Warning, "/a#", "`a` is what everybody calls it")],
         Some(a) if a > 100 => vec![finding(Severity::Warning, "/a", "`a` is large")],
         _ => Vec::new(),
     }

@@ -64,7 +64,7 @@ fn one_job_is_no_jobs() {
 #[test]
 fn compiling_twice_gives_the_same_bytes() {
     let scratch = shipped();
-    for file in ["pipelines/etl.toml", "pipelines/failing.toml"] {
+    for file in ["pipelines/etl.toml", "pipelines/failing.toml", "pipelines/services.toml"] {
         let first = scratch.run_with(["compile", file]).expect_code(0).stdout;
         assert!(first.len() > 1000, "{first}");
         assert_eq!(first, scratch.run_with(["compile", file]).stdout);
@@ -157,7 +157,7 @@ fn one_job_is_compiled_by_itself() {
 #[test]
 fn definitions_of_what_is_shipped_are_well_formed_to_others() {
     let scratch = shipped();
-    for file in ["pipelines/etl.toml", "pipelines/failing.toml"] {
+    for file in ["pipelines/etl.toml", "pipelines/failing.toml", "pipelines/services.toml"] {
         let definitions = scratch.run_with(["compile", file]).expect_code(0).stdout;
         let Some(answer) = node("validate-asl.mjs", &[], &definitions) else { return };
         let answer: serde_json::Value = serde_json::from_str(&answer).expect("it prints JSON");
@@ -179,7 +179,7 @@ fn folders_are_validated_whole() {
     exit code: 0
     ----- stdout -----
     ----- stderr -----
-    2 files: no findings
+    3 files: no findings
     ");
     scratch
         .write("pipelines/team/wrong.toml", pipeline(&given("a", "depends_on = [\"aa\"]\nwhem = true", "1")));
@@ -211,7 +211,7 @@ fn folders_are_validated_whole() {
         ╰────
       help: did you mean `when`?
 
-    3 files: 2 errors
+    4 files: 2 errors
     "#);
     assert_snapshot!(scratch.run("validate pipelines/etl.toml").snapshot(), @"
     exit code: 0

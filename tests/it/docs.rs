@@ -144,6 +144,7 @@ fn is_path_of_the_repository(code: &str) -> bool {
         "plugins/sdk",
         "plugins/ecs",
         "plugins/lambda",
+        "plugins/aws-service",
     ];
     is_plain && folders.iter().any(|folder| code.starts_with(folder))
 }

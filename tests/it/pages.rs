@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// Pages of pipelines whose code no shipped operation type earns: their examples show a type of somebody's own.
-const OF_OTHER_TYPES: [&str; 2] = ["bunsui::pipeline::operation_check", "bunsui::pipeline::schema_unusable"];
+const OF_OTHER_TYPES: [&str; 1] = ["bunsui::pipeline::schema_unusable"];
 
 /// What the lines around an example may earn, and files that are looked at together.
 const AROUND: [&str; 2] = ["bunsui::param::unused", "bunsui::pipeline::duplicate_name"];

@@ -90,7 +90,7 @@ fn editors_and_validate_agree() {
 #[test]
 fn examples_and_settings_are_what_their_schemas_say() {
     let scratch = crate::scratch();
-    for example in ["etl.toml", "failing.toml"] {
+    for example in ["etl.toml", "failing.toml", "services.toml"] {
         scratch.copy_of_repository(&format!("pipelines/{example}"));
     }
     let told = scratch.run("schema --write").expect_code(0).stderr;
@@ -113,8 +113,8 @@ fn both_are_schemas() {
     let scratch = crate::scratch();
     let printed = scratch.run("schema").expect_code(0).json();
     let types = printed["$defs"]["operation"]["oneOf"].as_array().expect("a list");
-    assert_eq!(types.iter().map(|one| &one["title"]).collect::<Vec<_>>(), ["ecs", "lambda"]);
-    let lambda = &types[1]["properties"];
+    assert_eq!(types.iter().map(|one| &one["title"]).collect::<Vec<_>>(), ["aws-service", "ecs", "lambda"]);
+    let lambda = &types[2]["properties"];
     assert_eq!(lambda["function"]["description"], "The function: name, partial ARN or ARN");
     assert!(!printed.to_string().contains("x-bunsui"), "what only bunsui reads stays inside");
 }

@@ -47,7 +47,8 @@ pub struct CheckRequest {
 pub struct Finding {
     /// Error or warning.
     pub severity: Severity,
-    /// JSON pointer into the keys: `/local/command/0`; empty for the operation as a whole.
+    /// JSON pointer into the keys: `/local/command/0`; `/environment/NAME#` is the key, not its value; empty for the operation
+    /// as a whole.
     pub pointer: String,
     /// Lower case, no full stop, values in backticks.
     pub message: String,

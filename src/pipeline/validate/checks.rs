@@ -45,10 +45,16 @@ impl Checked {
 }
 
 fn placed(operation: &OperationDraft<'_>, finding: Finding) -> Diagnostic {
-    let located = operation.keys.locate(&steps(&finding.pointer));
+    // As relative JSON pointers have it, `#` at the end is the key, not its value.
+    let (pointer, is_of_key) = match finding.pointer.strip_suffix('#') {
+        Some(pointer) => (pointer, true),
+        None => (finding.pointer.as_str(), false),
+    };
+    let located = operation.keys.locate(&steps(pointer));
+    let span = located.key_span.filter(|_| is_of_key).unwrap_or(located.span);
     let by = format!("says the plugin of `{}`", operation.kind.unwrap_or_default());
     let diagnostic = Diagnostic::error("bunsui::pipeline::operation_check", finding.message)
-        .label(located.span, by)
+        .label(span, by)
         .maybe_help(finding.help);
     Diagnostic { severity: finding.severity, ..diagnostic }
 }

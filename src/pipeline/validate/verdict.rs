@@ -159,7 +159,9 @@ impl<'c> Judge<'_, '_, 'c> {
             let mut full = base.to_vec();
             full.extend(inner.split('.').filter(|step| !step.is_empty()).map(str::to_owned));
             let (last, table) = full.split_last()?;
-            self.key_at(table, last)?;
+            if self.key_at(table, last).is_none() && !self.has_item(table, last) {
+                return None;
+            }
             let value = shown(&super::json::as_written(self.subject.keys.locate(&full).value?));
             Some(if value.is_empty() { "\"\"".to_owned() } else { value })
         })
@@ -218,6 +220,13 @@ impl<'c> Judge<'_, '_, 'c> {
         let is_default = self.subject.keys.locate(table).is_default;
         let entry = self.table_at(table)?.entries.get(key)?;
         Some((entry.key_span, is_default))
+    }
+
+    /// Whether a list has an item of that number.
+    fn has_item(&self, list: &[String], number: &str) -> bool {
+        let found = self.subject.keys.locate(list).value;
+        let number = number.parse::<usize>();
+        matches!((found.map(|value| &value.kind), number), (Some(ValueKind::Array(items)), Ok(number)) if number < items.len())
     }
 
     /// Whether a verdict can be relied on although references may stand in what it speaks of.

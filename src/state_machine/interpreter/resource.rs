@@ -31,9 +31,11 @@ impl<'d> Resource<'d> {
         if arn.contains(":activity:") {
             return Self::Activity(arn);
         }
-        // arn:aws:states:::ecs:runTask.sync, arn:aws:states:::aws-sdk:s3:getObject
-        match arn.splitn(6, ':').nth(5).and_then(|rest| rest.rsplit_once(':')) {
-            Some((service, action)) => Self::Service { service, action },
+        // arn:aws:states:::ecs:runTask.sync, arn:aws:states:::aws-sdk:s3:getObject, arn:aws:states:::states:startExecution.sync:2
+        let Some(rest) = arn.splitn(6, ':').nth(5) else { return Self::Service { service: "", action: arn } };
+        let name = rest.strip_suffix(":2").filter(|name| name.ends_with(".sync")).unwrap_or(rest);
+        match name.rfind(':') {
+            Some(at) => Self::Service { service: &rest[..at], action: &rest[at + 1..] },
             None => Self::Service { service: "", action: arn },
         }
     }
@@ -119,12 +121,7 @@ mod tests {
         let cases = [
             ("arn:aws:states:::lambda:invoke", "TaskScheduled", "lambda", false),
             ("arn:aws:states:::ecs:runTask.sync", "TaskScheduled", "ecs", true),
-            (
-                "arn:aws:states:::states:startExecution.sync:2",
-                "TaskScheduled",
-                "states:startExecution.sync",
-                false,
-            ),
+            ("arn:aws:states:::states:startExecution.sync:2", "TaskScheduled", "states", true),
             ("arn:aws:states:::aws-sdk:s3:getObject", "TaskScheduled", "aws-sdk:s3", false),
             (
                 "arn:aws:lambda:eu-west-1:1:function:f",
@@ -142,9 +139,7 @@ mod tests {
         for (arn, event, name, is_submitted) in cases {
             let resource = Resource::of(arn);
             assert_eq!((resource.event(Moment::Scheduled), resource.name()), (event, name), "{arn}");
-            if !arn.ends_with(":2") {
-                assert_eq!(resource.is_submitted(), is_submitted, "{arn}");
-            }
+            assert_eq!(resource.is_submitted(), is_submitted, "{arn}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The AWS backend against ministack. No test can reach AWS itself: addresses are loopback, keys are made up.
 
+mod aws_service;
 mod connection;
 mod crash;
 mod deploy;

@@ -1,6 +1,7 @@
 //! Plugins, from the outside: real libraries, real hosts, real processes.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod aws_service;
 mod calls;
 mod commands;
 mod conformance;

@@ -24,6 +24,9 @@ fn cases() -> Vec<Case> {
     let passed = "User: arn:aws:sts::1:assumed-role/etl/x is not authorized to perform: iam:PassRole on resource: \
                   arn:aws:iam::1:role/task because no identity-based policy allows it (Service: AmazonECS; Status \
                   Code: 400; Error Code: AccessDeniedException; Request ID: 1-2)";
+    let started = "User: arn:aws:sts::1:assumed-role/etl/x is not authorized to perform: glue:StartJobRun on resource: \
+                   arn:aws:glue:eu-west-1:1:job/n because no identity-based policy allows it (Service: Glue, Status Code: 400, \
+                   Request ID: 1-2)";
     vec![
         (
             "lambda",
@@ -54,6 +57,10 @@ fn cases() -> Vec<Case> {
         ("ecs", "States.TaskFailed", task("CannotPullContainerError: pull image manifest has been retried 1 time(s): not found", json!({"Name": "main"})), &["CannotPullContainerError", "image"]),
         ("ecs", "AmazonECS.Unknown", json!({"Failures": [{"Arn": "arn:aws:ecs:eu-west-1:1:container-instance/x", "Reason": "RESOURCE:MEMORY"}], "Tasks": []}).to_string(), &["memory"]),
         ("ecs", "ECS.AccessDeniedException", passed.into(), &["iam:PassRole", "role/task"]),
+        ("aws-service", "States.TaskFailed", json!({"Id": "jr_1", "JobName": "n", "JobRunState": "FAILED", "ErrorMessage": "KeyError: 'year'"}).to_string(), &["`glue:startJobRun` began ended FAILED", "'year'"]),
+        ("aws-service", "Glue.ConcurrentRunsExceededException", "Concurrent runs exceeded for n (Service: Glue, Status Code: 400, Request ID: 1-2)".into(), &["trying again can help", "maximum concurrency"]),
+        ("aws-service", "Glue.EntityNotFoundException", "Failed to start job run due to missing metadata (Service: Glue, Status Code: 400, Request ID: 1-2)".into(), &["trying again without a change will fail again", "is not there"]),
+        ("aws-service", "Glue.AccessDeniedException", started.into(), &["`glue:StartJobRun`", "permissions = [{ actions = [\"glue:StartJobRun\"]"]),
     ]
 }
 
@@ -65,6 +72,9 @@ fn file(cases: &[Case]) -> String {
     let jobs = cases.iter().enumerate().map(|(at, (kind, ..))| {
         let keys = match *kind {
             "ecs" => "cluster = \"c\"\ntask_definition = \"t\"\ncontainer = \"main\"\n".to_owned(),
+            "aws-service" => {
+                "action = \"glue:startJobRun\"\nsync = true\narguments = { JobName = \"n\" }\n".to_owned()
+            }
             _ => format!("function = \"f{at}\"\n"),
         };
         format!("[jobs.j{at}]\n[[jobs.j{at}.operations]]\nname = \"call\"\ntype = \"{kind}\"\n{keys}\n")
