@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json, json};
 /// Keys of an operation of type `aws-service`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("allOf" = [one_way_to_wait()]))]
+#[schemars(extend("allOf" = [one_way_to_wait()], "examples" = examples()))]
 #[expect(dead_code, reason = "values may be references, so keys are read as JSON; this gives their schema")]
 pub(crate) struct Keys {
     /// What is called: `service:action`, with the names that Step Functions has for them
@@ -35,6 +35,23 @@ pub(crate) struct Keys {
     /// What this operation is on a laptop
     #[schemars(extend("x-bunsui-static" = true))]
     local: Option<Local>,
+}
+
+/// Whole operations.
+fn examples() -> Json {
+    json!([
+        {
+            "action": "glue:startJobRun",
+            "sync": true,
+            "arguments": { "JobName": "nightly", "Arguments": { "--year": "2015" } },
+            "local": { "result": { "JobRunState": "SUCCEEDED" } }
+        },
+        {
+            "action": "dynamodb:putItem",
+            "arguments": { "TableName": "runs", "Item": { "id": { "S": "2015" } } },
+            "local": { "result": {} }
+        }
+    ])
 }
 
 /// A job is waited for, or a token.

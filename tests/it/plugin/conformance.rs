@@ -59,7 +59,7 @@ async fn the_example_in_c_is_good() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_shipped_plugins_are_good() {
-    for name in ["libbunsui_plugin_lambda.so", "libbunsui_plugin_ecs.so"] {
+    for name in ["libbunsui_plugin_lambda.so", "libbunsui_plugin_ecs.so", "libbunsui_plugin_aws_service.so"] {
         assert_good(&tried(&shipped().join(name)).await);
     }
 }
