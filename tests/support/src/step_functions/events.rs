@@ -41,17 +41,21 @@ impl EventQueue {
         }
     }
 
-    fn send(&self, region: &str, account: &str, event: &Json) {
+    /// Sends at most ten at once.
+    fn send(&self, region: &str, account: &str, events: &[&Json]) {
         let scope = format!("{account}/20261124/{region}/sqs/aws4_request");
         let signature =
             format!("Authorization: AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0");
         let headers = [
             signature.as_str(),
-            "X-Amz-Target: AmazonSQS.SendMessage",
+            "X-Amz-Target: AmazonSQS.SendMessageBatch",
             "Content-Type: application/x-amz-json-1.0",
         ];
         let url = format!("{}/{account}/{}", self.address, self.name);
-        let body = json!({"QueueUrl": url, "MessageBody": event.to_string()});
+        let entry =
+            |(id, event): (usize, &&Json)| json!({"Id": id.to_string(), "MessageBody": event.to_string()});
+        let entries: Vec<Json> = events.iter().enumerate().map(entry).collect();
+        let body = json!({"QueueUrl": url, "Entries": entries});
         // A queue that is not there is what a test is about.
         let _ = ask(&self.address, "POST /", &headers, body.to_string());
     }
@@ -77,9 +81,10 @@ impl Announcer {
                     (world.ends(queue.delay, &mut announced), world.region.clone(), world.account.clone())
                 };
                 let sent = announced.len() - events.len();
-                for event in events.iter().take(queue.stops_after.saturating_sub(sent)) {
-                    (0..queue.copies).for_each(|_| queue.send(&region, &account, event));
-                }
+                let wanted = events.iter().take(queue.stops_after.saturating_sub(sent));
+                let copies: Vec<&Json> =
+                    wanted.flat_map(|event| std::iter::repeat_n(event, queue.copies)).collect();
+                copies.chunks(10).for_each(|some| queue.send(&region, &account, some));
             }
         });
         Self { end: Some(end), thread: Some(thread) }
