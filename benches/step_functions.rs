@@ -2,7 +2,9 @@
 //!
 //! Takes: graphs whose executions take a time that is known. Gives: a table of throttled calls, calls a job, and how long after the end
 //! of the last upstream a job starts. Runner, store and HTTP are real; Step Functions is the stand-in of the tests, with the quotas of
-//! ap-northeast-1 and time sped up. Deliberately does not: measure DynamoDB, or this machine: times are those of the stand-in's clock.
+//! ap-northeast-1 and time sped up. Events of ends come by ministack's SQS, where that is installed; how long they take on the way is
+//! sped up as well, so that they seem slower than they are.
+//! Deliberately does not: measure DynamoDB, or this machine: times are those of the stand-in's clock.
 #![allow(
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -27,17 +29,21 @@ use bunsui::runner::{
     Assignment, Entry, EventConsumer, Executions, Inbox, Redaction, Runner, SessionEnd, deployment_record,
 };
 use bunsui::session::{EventKind, RunnerRecord, SessionEvent, SessionId, SessionRecord, SessionStatus};
-use bunsui::settings::{AwsSettings, LogCollection};
+use bunsui::settings::{AwsSettings, Events, LogCollection};
 use bunsui::state_machine::compile;
-use bunsui_test_support::step_functions::{Options, Quota, Quotas, Script, StandIn};
+use bunsui_test_support::ministack;
+use bunsui_test_support::step_functions::{EventQueue, Options, Quota, Quotas, Script, StandIn};
 use serde_json::json;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 const REGION: &str = "ap-northeast-1";
+/// The stand-in's; an access key of its own text stands for it in ministack.
+const ACCOUNT: &str = "123456789012";
 /// Bucket size and refill a second.
 const QUOTAS: [(&str, f64, f64); 4] = [
     ("StartExecution", 800.0, 150.0),
@@ -60,6 +66,7 @@ struct Case {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Watching {
     Bunsui,
+    WithEvents,
     EveryFiveSeconds,
 }
 
@@ -77,6 +84,12 @@ async fn main() {
         let report = |name: &str, measured: Measured| println!("| {} | {name} | {measured} |", case.name);
         report("bunsui, nothing known", run(&case, Watching::Bunsui, &objects).await);
         report("bunsui, once more", run(&case, Watching::Bunsui, &objects).await);
+        if ministack().is_some() {
+            let objects = folder.path().join("others");
+            let first = run(&case, Watching::WithEvents, &objects).await;
+            report("bunsui with events, nothing known", first);
+            report("bunsui with events, once more", run(&case, Watching::WithEvents, &objects).await);
+        }
         report("each every 5 s", run(&case, Watching::EveryFiveSeconds, &objects).await);
     }
 }
@@ -186,14 +199,17 @@ fn pipeline(case: &Case, types: &Types) -> Arc<Pipeline> {
 
 async fn run(case: &Case, watching: Watching, objects: &std::path::Path) -> Measured {
     let quotas = Quotas::published(REGION).with("CreateStateMachine", Quota::new(1e9, 1e9));
-    let stand_in = StandIn::start(Options { quotas: Some(quotas), speed: case.speed, ..Options::default() });
+    let queue = if watching == Watching::WithEvents { Some(queue().await) } else { None };
+    let events = queue.clone();
+    let options = Options { quotas: Some(quotas), speed: case.speed, events, ..Options::default() };
+    let stand_in = StandIn::start(options);
     let seconds = case.seconds.clone();
     stand_in.script(move |started| {
         let job = started.name.rsplit_once("--j").and_then(|(_, rest)| rest.split('-').next()).unwrap();
         let seconds = seconds[job.parse::<usize>().unwrap()];
         Script::succeeded(Duration::from_secs_f64(seconds), json!({}))
     });
-    let connection = connection(case, &stand_in).await;
+    let connection = connection(case, &stand_in, queue.as_ref()).await;
     let types = types();
     let pipeline = pipeline(case, &types);
     let machines = compile(&pipeline, &types).unwrap();
@@ -219,7 +235,9 @@ async fn run(case: &Case, watching: Watching, objects: &std::path::Path) -> Meas
         collect: LogCollection::None,
     };
     let engine: Arc<dyn Engine> = match watching {
-        Watching::Bunsui => Arc::new(StepFunctions::sped_up(&connection, parts, case.speed).await),
+        Watching::Bunsui | Watching::WithEvents => {
+            Arc::new(StepFunctions::sped_up(&connection, parts, case.speed).await)
+        }
         Watching::EveryFiveSeconds => Arc::new(Polling::new(&stand_in, version, case.speed).await),
     };
     let parameters = resolve_parameters(&pipeline, &[], &mut Sink::new()).unwrap();
@@ -297,7 +315,17 @@ fn measured(case: &Case, stand_in: &StandIn, succeeded: &HashMap<String, Duratio
     }
 }
 
-async fn connection(case: &Case, stand_in: &StandIn) -> Connection {
+/// A queue of ministack's that nothing came to yet.
+async fn queue() -> EventQueue {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let address = &ministack().unwrap().address;
+    let queue = EventQueue::new(address, &format!("bench-{}", NEXT.fetch_add(1, Ordering::Relaxed)));
+    let create = aws_sdk_sqs::Client::new(&sdk_config(address).await).create_queue().queue_name(&queue.name);
+    create.send().await.unwrap();
+    queue
+}
+
+async fn connection(case: &Case, stand_in: &StandIn, queue: Option<&EventQueue>) -> Connection {
     let quota =
         |(api, size, refill): (&str, f64, f64)| (api.to_owned(), format!("{size}/{}", refill * case.speed));
     let settings = AwsSettings {
@@ -306,22 +334,27 @@ async fn connection(case: &Case, stand_in: &StandIn) -> Connection {
         prefix: "bunsui-".into(),
         endpoint_url: Some(stand_in.address.clone()),
         quotas: QUOTAS.into_iter().map(quota).collect(),
+        events: queue.map_or(Events::default(), |queue| Events::Queue(queue.name.clone())),
+        endpoint_urls: queue.iter().map(|queue| ("sqs".to_owned(), queue.address.clone())).collect(),
         ..AwsSettings::default()
     };
-    let keys = Some(("bench".to_owned(), "not-a-secret".to_owned()));
+    let keys = Some((ACCOUNT.to_owned(), "not-a-secret".to_owned()));
     Connection::open(&ConnectionOptions { settings, profile: None, keys }).await.unwrap()
 }
 
 async fn client(stand_in: &StandIn) -> aws_sdk_sfn::Client {
-    let keys = aws_credential_types::Credentials::from_keys("bench", "not-a-secret", None);
-    let config = aws_config::defaults(aws_config::BehaviorVersion::latest())
+    aws_sdk_sfn::Client::new(&sdk_config(&stand_in.address).await)
+}
+
+async fn sdk_config(address: &str) -> aws_config::SdkConfig {
+    let keys = aws_credential_types::Credentials::from_keys(ACCOUNT, "not-a-secret", None);
+    aws_config::defaults(aws_config::BehaviorVersion::latest())
         .http_client(aws_smithy_http_client::Builder::new().build_http())
         .credentials_provider(keys)
         .region(aws_config::Region::new(REGION))
-        .endpoint_url(&stand_in.address)
+        .endpoint_url(address)
         .load()
-        .await;
-    aws_sdk_sfn::Client::new(&config)
+        .await
 }
 
 /// All jobs have one state machine: what is measured is their executions.

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 pub(super) enum Command {
     /// Print a template
     Template(TemplateArgs),
-    /// Make or update tables, bucket and policies; what would change is shown first
+    /// Make or update tables, bucket and policies, and the queue of events where it is wanted; what would change is shown first
     Deploy(DeployArgs),
     /// What is there
     Status,
@@ -44,7 +44,7 @@ pub(super) struct DeployArgs {
 
 fn parameter(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("it has to be NAME=VALUE")?;
-    let known = || SHARED.iter().flat_map(|stack| parameters(template(stack)));
+    let known = || SHARED.iter().chain([&EVENTS]).flat_map(|stack| parameters(template(stack)));
     if matches!(name, "Prefix" | "BucketName") {
         return Err(format!("`{name}` is a setting: `[aws] prefix`, `[aws] bucket`"));
     }
@@ -59,6 +59,13 @@ fn parameter(text: &str) -> Result<(String, String), String> {
 
 /// The stacks that every pipeline shares, in the order in which they are made.
 const SHARED: [&str; 3] = ["tables", "bucket", "policies"];
+
+/// The stack that is made only where `[aws] events` is `true`.
+const EVENTS: &str = "events";
+
+fn wanted_stacks(connection: &Connection) -> impl Iterator<Item = &'static str> {
+    SHARED.into_iter().chain(connection.has_events_stack().then_some(EVENTS))
+}
 
 pub(super) fn run(command: &Command, context: &Context) -> Outcome {
     match command {
@@ -100,7 +107,7 @@ async fn deploy(args: &DeployArgs, context: &Context) -> Outcome {
     console.talk(format!("account {}, {}", connection.account(), connection.region()));
     // All is known before anything is made.
     let wanted: Vec<WantedStack> =
-        SHARED.iter().map(|name| wanted(connection, name, args)).collect::<Result<_, _>>()?;
+        wanted_stacks(connection).map(|name| wanted(connection, name, args)).collect::<Result<_, _>>()?;
     for wanted in wanted {
         let prepared = stacks.prepare(&wanted).await.map_err(failure)?;
         if prepared.changes.is_empty() {
@@ -134,7 +141,7 @@ async fn status(context: &Context) -> Outcome {
     let connection = connect(context).await?;
     let stacks = Stacks::new(connection);
     let mut is_whole = true;
-    for name in SHARED {
+    for name in wanted_stacks(connection) {
         let stack = stack_name(connection, name);
         match stacks.state(&stack).await.map_err(failure)? {
             None => {
@@ -164,9 +171,13 @@ async fn delete(context: &Context) -> Outcome {
     need_aws_backend(context)?;
     let connection = connect(context).await?;
     let stacks = Stacks::new(connection);
-    for name in SHARED.iter().rev() {
+    // It may be there though it is wanted no more.
+    for name in [EVENTS].iter().chain(SHARED.iter().rev()) {
         let stack = stack_name(connection, name);
         let was_there = stacks.delete(&stack).await.map_err(failure)?;
+        if *name == EVENTS && !was_there && !connection.has_events_stack() {
+            continue;
+        }
         context.console.talk(format!("stack {stack}: {}", if was_there { "deleted" } else { "not there" }));
     }
     context.console.talk(

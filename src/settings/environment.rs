@@ -32,7 +32,7 @@ pub(super) fn settings(surroundings: &Surroundings) -> Result<Vec<Setting>, Sett
             let value = read(key, text, &surroundings.directory).map_err(|wanted| {
                 let near = match key.kind {
                     Kind::Choice(words) => nearest(text, words.iter().copied()),
-                    Kind::Text(_) | Kind::Path | Kind::Paths | Kind::Texts(_) => None,
+                    Kind::Text(_) | Kind::Path | Kind::Paths | Kind::Texts(_) | Kind::Switch(_) => None,
                 };
                 SettingsError::InvalidVariable {
                     name: variable.clone(),
@@ -76,6 +76,11 @@ fn read(key: &Key, text: &str, directory: &Path) -> Result<Value, String> {
             items.iter().try_for_each(|item| check(item))?;
             Ok(items.into())
         }
+        Kind::Switch(check) => match text {
+            "true" => Ok(true.into()),
+            "false" => Ok(false.into()),
+            text => check(text).map(|()| text.into()).map_err(str::to_owned),
+        },
     }
 }
 

@@ -162,6 +162,14 @@ impl Reader<'_> {
                 Some(paths.into())
             }
             Kind::Texts(check) => Some(self.texts(key, value, check)?.into()),
+            Kind::Switch(check) => match value.kind {
+                ValueKind::Boolean(is_on) => Some(is_on.into()),
+                ValueKind::String(_) => Some(self.text(key, value, check)?.into()),
+                _ => {
+                    self.wrong_type(&key.path(), value, "a boolean or a string", None);
+                    None
+                }
+            },
         }
     }
 

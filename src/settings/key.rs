@@ -28,6 +28,8 @@ pub(super) enum Kind {
     Paths,
     /// A list of texts; in a variable, separated by commas.
     Texts(fn(&str) -> Result<(), &'static str>),
+    /// `true`, `false`, or text that passes a check.
+    Switch(fn(&str) -> Result<(), &'static str>),
 }
 
 /// All of them, in the order in which they are shown.
@@ -42,6 +44,12 @@ pub(super) const KEYS: &[Key] = &[
         "prefix",
         Kind::Text(check_prefix),
         "names of tables, state machines and stacks begin with it",
+    ),
+    key(
+        "aws",
+        "events",
+        Kind::Switch(check_queue),
+        "whether events tell of ends: `true`, or the queue that has them, by name or URL",
     ),
     key("aws", "endpoint_url", Kind::Text(check_url), "another address for all services"),
     key(
@@ -66,6 +74,7 @@ pub(super) const KEYS: &[Key] = &[
     endpoint_url("logs"),
     endpoint_url("s3"),
     endpoint_url("sfn"),
+    endpoint_url("sqs"),
     endpoint_url("sts"),
     quota("CreateStateMachine"),
     quota("DeleteStateMachine"),
@@ -198,6 +207,12 @@ fn check_prefix(text: &str) -> Result<(), &'static str> {
 fn check_url(text: &str) -> Result<(), &'static str> {
     let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
     claim(host.is_some_and(|host| !host.is_empty()), "an address that starts with `http://` or `https://`")
+}
+
+fn check_queue(text: &str) -> Result<(), &'static str> {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let is_name = (1..=80).contains(&text.len()) && text.chars().all(is_word);
+    claim(is_name || check_url(text).is_ok(), "`true`, `false`, or the name or the URL of a queue of SQS")
 }
 
 fn check_quota(text: &str) -> Result<(), &'static str> {

@@ -70,6 +70,9 @@ pub struct AwsSettings {
     /// What names of tables and state machines start with.
     #[serde(default)]
     pub prefix: String,
+    /// Whether events tell of ends, and by which queue.
+    #[serde(default)]
+    pub events: Events,
     /// Another address for all services.
     pub endpoint_url: Option<String>,
     /// Other addresses of single services, by the names that `AWS_ENDPOINT_URL_<SERVICE>` has for them.
@@ -89,9 +92,35 @@ pub struct AwsSettings {
 }
 
 impl AwsSettings {
+    /// The queue in which events tell of ends, by its name or URL; none: nothing is heard.
+    pub fn events_queue(&self) -> Option<String> {
+        match &self.events {
+            Events::Switch(false) => None,
+            Events::Switch(true) => Some(format!("{}events", self.prefix)),
+            Events::Queue(queue) => Some(queue.clone()),
+        }
+    }
+
     /// The quota that is set for an API.
     pub fn quota(&self, api: &str) -> Option<Quota> {
         self.quotas.get(api).and_then(|text| Quota::parse(text))
+    }
+}
+
+/// `[aws] events`
+// Both are said by one key, which was checked when it was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Events {
+    /// `true`: in the queue that the stack `events` makes. `false`: not at all.
+    Switch(bool),
+    /// In another queue, by its name or URL.
+    Queue(String),
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Self::Switch(false)
     }
 }
 

@@ -39,6 +39,7 @@ fn property(key: &Key) -> Json {
     let mut property = match key.kind {
         Kind::Text(_) | Kind::Path => json!({"type": "string"}),
         Kind::Choice(words) => json!({"enum": words}),
+        Kind::Switch(_) => json!({"type": ["boolean", "string"]}),
         Kind::Paths | Kind::Texts(_) => json!({"type": "array", "items": {"type": "string"}}),
     };
     property["description"] = key.about.into();

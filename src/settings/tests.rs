@@ -170,6 +170,31 @@ fn what_is_wrong_in_a_section_within_a_section_is_found() {
 }
 
 #[test]
+fn events_are_switched_on_or_have_a_queue_of_their_own() {
+    let of = |said: &str, variables: &[(&str, &str)]| {
+        let text = format!("[aws]\nprefix = \"p-\"\n{said}\n");
+        case(&[("project/bunsui.toml", &text)], variables).load().aws.events_queue()
+    };
+    assert_eq!(of("", &[]), None);
+    assert_eq!(of("events = false", &[]), None);
+    assert_eq!(of("events = true", &[]).as_deref(), Some("p-events"));
+    assert_eq!(of("events = \"ends\"", &[]).as_deref(), Some("ends"));
+    assert_eq!(of("events = true", &[("BUNSUI_AWS__EVENTS", "false")]), None);
+    assert_eq!(of("", &[("BUNSUI_AWS__EVENTS", "true")]).as_deref(), Some("p-events"));
+    let url = "https://sqs.eu-west-1.amazonaws.com/123456789012/ends";
+    assert_eq!(of("", &[("BUNSUI_AWS__EVENTS", url)]).as_deref(), Some(url));
+    case(&[("project/bunsui.toml", "[aws]\nevents = true\n")], &[])
+        .check(&["aws.events = true  # ../bunsui.toml:2"]);
+    let wanted = "`true`, `false`, or the name or the URL of a queue of SQS";
+    case(&[("project/bunsui.toml", "[aws]\nevents = \"a b\"\n[env.x.aws]\nevents = 1\n")], &[]).check_findings(&[
+        &format!("../bunsui.toml:2:10 invalid_value `a b` is not a value of `aws.events`: it has to be {wanted} / -"),
+        "../bunsui.toml:4:10 wrong_type `aws.events` is an integer, but has to be a boolean or a string / -",
+    ]);
+    case(&[], &[("BUNSUI_AWS__EVENTS", "a b")])
+        .check_error(&format!("`BUNSUI_AWS__EVENTS` is `a b`, but has to be {wanted} / -"));
+}
+
+#[test]
 fn all_that_the_design_shows_is_accepted() {
     let text = r#"
 backend = "local"

@@ -3,7 +3,7 @@
 use super::clock::{Clock, Offset};
 use super::error::{AwsError, Call, classify};
 use super::limiter::Limiter;
-use crate::settings::{AwsSettings, Quota};
+use crate::settings::{AwsSettings, Events, Quota};
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
@@ -39,6 +39,9 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Longer than that nobody waits for one call, its retries included.
 const CALL_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// So long SQS may take to say that there is no message, the longest that it does ("WaitTimeSeconds").
+pub(super) const LONG_POLL: Duration = Duration::from_secs(20);
 
 /// AWS refuses a signature whose time is so far off (IAM guide, "Signature Version 4 request elements").
 const REFUSED: SignedDuration = SignedDuration::from_mins(5);
@@ -96,6 +99,16 @@ impl Connection {
         self.settings.execution_role.as_deref()
     }
 
+    /// Whether `[aws] events` wants the queue that a stack of bunsui's makes.
+    pub fn has_events_stack(&self) -> bool {
+        self.settings.events == Events::Switch(true)
+    }
+
+    /// The queue of `[aws] events`, by its name or URL.
+    pub(super) fn events_queue(&self) -> Option<String> {
+        self.settings.events_queue()
+    }
+
     /// The bucket of `[aws] bucket`.
     pub fn bucket(&self) -> Result<&str, AwsError> {
         self.settings.bucket.as_deref().ok_or(AwsError::NoBucket)
@@ -129,6 +142,14 @@ impl Connection {
         aws_sdk_sfn::Client::new(&self.of("sfn"))
     }
 
+    /// Who asks for messages is answered late on purpose, and decides whether it is worth another try.
+    pub(super) fn sqs(&self) -> aws_sdk_sqs::Client {
+        let config = aws_sdk_sqs::config::Builder::from(&self.of("sqs"))
+            .timeout_config(timeouts(ATTEMPT_TIMEOUT + LONG_POLL))
+            .retry_config(RetryConfig::disabled());
+        aws_sdk_sqs::Client::from_conf(config.build())
+    }
+
     pub(super) fn s3(&self) -> aws_sdk_s3::Client {
         let config = aws_sdk_s3::config::Builder::from(&self.of("s3"))
             // Another address than AWS's own seldom has a name for each bucket.
@@ -159,17 +180,20 @@ fn at(config: &SdkConfig, settings: &AwsSettings, service: &str) -> SdkConfig {
     }
 }
 
+fn timeouts(attempt: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(5))
+        .operation_attempt_timeout(attempt)
+        .operation_timeout(CALL_TIMEOUT)
+        .build()
+}
+
 async fn configuration(options: &ConnectionOptions) -> SdkConfig {
     let http =
         aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(5))
-        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-        .operation_timeout(CALL_TIMEOUT)
-        .build();
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http)
-        .timeout_config(timeouts)
+        .timeout_config(timeouts(ATTEMPT_TIMEOUT))
         .retry_config(RetryConfig::standard().with_max_attempts(4));
     if let Some(profile) = &options.profile {
         loader = loader.profile_name(profile);

@@ -3,6 +3,7 @@
 use super::client::Connection;
 use super::durations::Durations;
 use super::error::{AwsError, Call, classify};
+use super::events::Events;
 use super::history::{LastState, last_state, visits};
 use super::limiter::Limiter;
 use super::logs::{Attempt, OperationLogs, keep};
@@ -108,7 +109,7 @@ impl StepFunctions {
         let (client, limiter) = (connection.step_functions(), connection.limiter());
         let durations = Durations::load(&*objects, pipeline.name.as_str()).await;
         Self {
-            watcher: Watcher::new(client.clone(), limiter.clone(), durations, speed),
+            watcher: Watcher::new(client.clone(), limiter.clone(), durations, speed, Events::of(connection)),
             logs: OperationLogs::new(connection.clone(), plugins.clone(), access.clone(), redaction),
             objects,
             client,

@@ -306,7 +306,11 @@ fn by_name(call: &Call, code: &str, message: &str, request: Option<&str>) -> Aws
     let request = request.map(|id| format!(" (request {id})")).unwrap_or_default();
     match code {
         "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" | "Forbidden" => {
-            let (action, resource) = denied(&message).unwrap_or((action, resource));
+            let (action, resource) = match denied(&message) {
+                // SQS writes its own actions in small letters.
+                Some((found, resource)) if found.eq_ignore_ascii_case(&action) => (action, resource),
+                found => found.unwrap_or((action, resource)),
+            };
             AwsError::Denied { action, resource, message, request }
         }
         "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" | "TokenRefreshRequired" => {
@@ -321,6 +325,8 @@ fn by_name(call: &Call, code: &str, message: &str, request: Option<&str>) -> Aws
         | "MissingAuthenticationToken" => AwsError::NoCredentials { action, message },
         "ResourceNotFoundException"
         | "NoSuchBucket"
+        | "QueueDoesNotExist"
+        | "AWS.SimpleQueueService.NonExistentQueue"
         | "NoSuchKey"
         | "NotFound"
         | "StateMachineDoesNotExist"
@@ -416,5 +422,10 @@ mod tests {
         let passed = "User: arn:aws:iam::1:user/x is not authorized to perform: iam:PassRole on resource: arn:aws:iam::1:role/r because no policy allows it";
         let denied = by_name(&call, "AccessDeniedException", passed, None).to_string();
         assert!(denied.starts_with("AWS denied `iam:PassRole` on `arn:aws:iam::1:role/r`"), "{denied}");
+        let receive = Call::new("sqs", "ReceiveMessage", "queue `q`");
+        let small =
+            "User: u is not authorized to perform: sqs:receivemessage on resource: arn:aws:sqs:r:1:q because";
+        let denied = by_name(&receive, "AccessDeniedException", small, None).to_string();
+        assert!(denied.starts_with("AWS denied `sqs:ReceiveMessage` on `arn:aws:sqs:r:1:q`"), "{denied}");
     }
 }

@@ -2,6 +2,7 @@
 
 use super::client::Connection;
 use super::error::{AwsError, Call, classify};
+use super::events::Events;
 use aws_sdk_dynamodb::types::{TableStatus, TimeToLiveStatus};
 
 /// One thing that was looked at.
@@ -14,7 +15,7 @@ pub struct Looked {
 }
 
 impl Connection {
-    /// Looks at tables and bucket, and changes nothing.
+    /// Looks at tables, bucket and the queue of events, and changes nothing.
     pub async fn look(&self) -> Vec<Looked> {
         let mut looked = Vec::new();
         for name in ["sessions", "job-history", "pipelines"] {
@@ -22,6 +23,9 @@ impl Connection {
             looked.push(Looked { what: format!("table {table}"), found: self.table(&table).await });
         }
         looked.push(Looked { what: "bucket".to_owned(), found: self.look_at_bucket().await });
+        if let Some(events) = Events::of(self) {
+            looked.push(Looked { what: events.what(), found: events.look().await });
+        }
         looked
     }
 

@@ -26,6 +26,10 @@ fn published(api: &str, region: &str) -> Quota {
         }
         // CloudWatch Logs quotas: per account and region, and not to be raised.
         ("FilterLogEvents", _) => (5.0, 5.0),
+        // SQS publishes none for queues like this one: its calls are counted.
+        ("ReceiveMessage" | "DeleteMessageBatch" | "ChangeMessageVisibilityBatch" | "GetQueueUrl", _) => {
+            (1000.0, 1000.0)
+        }
         ("DescribeStateMachine", _) => (200.0, 20.0),
         ("ListStateMachines", _) => (100.0, 5.0),
         ("TagResource", _) => (200.0, 1.0),

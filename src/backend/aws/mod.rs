@@ -10,7 +10,9 @@ mod deploy;
 mod durations;
 mod engine;
 mod error;
+mod events;
 mod health;
+mod hearing;
 mod history;
 mod limiter;
 mod logs;
@@ -19,6 +21,7 @@ mod objects;
 mod role;
 mod stacks;
 mod store;
+mod trust;
 mod watch;
 
 pub use client::{Connection, ConnectionOptions};

@@ -10,10 +10,11 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 /// The templates that are part of bunsui, by name.
-pub const TEMPLATES: [(&str, &str); 4] = [
+pub const TEMPLATES: [(&str, &str); 5] = [
     ("tables", include_str!("../../../infrastructure/dynamodb/tables.yaml")),
     ("bucket", include_str!("../../../infrastructure/s3/bucket.yaml")),
     ("policies", include_str!("../../../infrastructure/iam/runner.yaml")),
+    ("events", include_str!("../../../infrastructure/sqs/events.yaml")),
     ("execution-role", include_str!("../../../infrastructure/iam/execution-role.yaml")),
 ];
 

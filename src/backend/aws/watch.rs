@@ -1,21 +1,24 @@
 //! Watches executions with as few calls as there can be: each is looked at when it is likely to have ended, and more often while
 //! the account's quotas have room.
 //!
-//! Takes: executions that run, and what is known of how long such ones take. Gives: how each ended.
+//! Takes: executions that run, what is known of how long such ones take, and hints that one has ended. Gives: how each ended.
 //! Two APIs tell of an end, with a quota each: DescribeExecution, and the last event that GetExecutionHistory gives.
 //! Deliberately does not: start, stop or explain anything, or fail for what passes by itself.
 
 use super::durations::{Durations, Model};
 use super::error::{AwsError, Call, classify};
+use super::events::{Events, Hint, hear};
+use super::hearing::{Hearing, Whose};
 use super::limiter::Limiter;
 use aws_sdk_sfn::config::retry::RetryConfig;
 use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
 use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent, HistoryEventType};
 use jiff::Timestamp;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 /// Between two choices of what to look at.
@@ -30,6 +33,12 @@ const SILENCE_UNKNOWN: (f64, f64) = (0.7, 0.08);
 const SILENCE_KNOWN: (f64, f64, f64) = (0.55, 3.0, 600.0);
 /// The same while there is no room: so many times as long as it takes to look at each once.
 const TURNS: f64 = 3.0;
+/// Where events tell of ends: how likely one must be for a look all the same; how many times as long nobody looks, and so many seconds
+/// at most unless it were as long anyway: an event may be lost.
+const SURE: f64 = 0.97;
+const STRETCH: (f64, f64) = (10.0, 900.0);
+/// An event comes before its end is described, now and then: so many looks, each after twice as long, until it counts for nothing.
+const LOOKS_FOR_EVENT: i32 = 6;
 /// Of executions of one kind, of which none was seen to end yet, so many are looked at: they tell of the others.
 const SCOUTS: usize = 8;
 /// A look finds no execution so long after its start: it is seen late. After that it is gone.
@@ -82,6 +91,22 @@ pub(super) struct Watcher {
     /// Nothing is looked at before.
     paused_until: Mutex<Option<Instant>>,
     more: Notify,
+    /// None: no events are heard.
+    hearing: Option<Mutex<Hearing>>,
+    /// Something is to be heard of.
+    to_hear: Arc<Notify>,
+    /// Hears.
+    ear: OnceLock<AbortHandle>,
+}
+
+/// Why an execution is looked at before its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Expected {
+    Not,
+    /// It was asked to end.
+    Stopped,
+    /// An event says that it ended; it was seen to run so often since.
+    Heard(i32),
 }
 
 #[derive(Debug)]
@@ -91,8 +116,7 @@ struct Watched {
     /// Its age when it was last seen to run, in seconds.
     looked: f64,
     is_being_looked_at: bool,
-    /// Whether it was asked to end.
-    is_expected: bool,
+    expected: Expected,
     waiter: oneshot::Sender<Result<Seen, AwsError>>,
 }
 
@@ -100,6 +124,23 @@ impl Watched {
     /// Seconds from its start to now.
     fn age(&self, now: Instant, speed: f64) -> f64 {
         self.watch.age.as_secs_f64() + now.duration_since(self.since).as_secs_f64() * speed
+    }
+
+    /// Whether its end is expected after so many seconds without a look.
+    fn is_expected(&self, silence: f64) -> bool {
+        match self.expected {
+            Expected::Not => false,
+            Expected::Stopped => true,
+            Expected::Heard(looks) => silence >= SHORTEST_SILENCE * 2_f64.powi(looks),
+        }
+    }
+
+    /// Unless it tells of the end that it had before it was redriven.
+    fn hear(&mut self, hint: &Hint) {
+        let Watch { started_at, redrives, .. } = self.watch;
+        if !hint.is_of_before(started_at, redrives) && self.expected != Expected::Stopped {
+            self.expected = Expected::Heard(0);
+        }
     }
 }
 
@@ -109,6 +150,7 @@ impl Watcher {
         limiter: Limiter,
         durations: Durations,
         speed: f64,
+        events: Option<Events>,
     ) -> Arc<Self> {
         // Whether another call is worth it is decided here.
         let config = client.config().to_builder().retry_config(RetryConfig::disabled());
@@ -120,8 +162,15 @@ impl Watcher {
             durations: Mutex::new(durations),
             paused_until: Mutex::default(),
             more: Notify::new(),
+            hearing: events.is_some().then(Mutex::default),
+            to_hear: Arc::default(),
+            ear: OnceLock::new(),
         });
         tokio::spawn(run(Arc::downgrade(&watcher)));
+        if let Some(events) = events {
+            let ear = tokio::spawn(hear(events, Arc::downgrade(&watcher), watcher.to_hear.clone()));
+            let _ = watcher.ear.set(ear.abort_handle());
+        }
         watcher
     }
 
@@ -129,15 +178,23 @@ impl Watcher {
     pub(super) async fn end_of(&self, watch: Watch) -> Result<Seen, AwsError> {
         let (waiter, end) = oneshot::channel();
         let arn = watch.arn.clone();
-        let watched = Watched {
+        let mut watched = Watched {
             looked: watch.age.as_secs_f64(),
             watch,
             since: Instant::now(),
             is_being_looked_at: false,
-            is_expected: false,
+            expected: Expected::Not,
             waiter,
         };
-        lock(&self.watched).insert(arn.clone(), watched);
+        {
+            // Until both know it: an event of it may come now.
+            let mut all = lock(&self.watched);
+            if let Some(hearing) = &self.hearing {
+                lock(hearing).begins(&arn).into_iter().for_each(|hint| watched.hear(hint));
+            }
+            all.insert(arn.clone(), watched);
+        }
+        self.to_hear.notify_one();
         self.more.notify_one();
         end.await.unwrap_or_else(|_| {
             let call = Call::new("states", DESCRIBE, format!("execution `{arn}`"));
@@ -148,8 +205,28 @@ impl Watcher {
     /// An execution was asked to end: it is looked at soon.
     pub(super) fn expect_end(&self, arn: &str) {
         if let Some(watched) = lock(&self.watched).get_mut(arn) {
-            watched.is_expected = true;
+            watched.expected = Expected::Stopped;
         }
+    }
+
+    /// An event tells of an end: if it is of what is watched here, it is looked at soon.
+    pub(super) fn heard(&self, hint: Hint) -> Whose {
+        let Some(hearing) = &self.hearing else { return Whose::Others };
+        let mut all = lock(&self.watched);
+        let watched = all.get_mut(&hint.execution);
+        let is_watched = watched.is_some();
+        watched.into_iter().for_each(|watched| watched.hear(&hint));
+        lock(hearing).hears(hint, is_watched, Instant::now())
+    }
+
+    /// Events cannot be heard for now.
+    pub(super) fn deaf(&self) {
+        self.hearing.iter().for_each(|hearing| lock(hearing).is_deaf());
+    }
+
+    /// Whether anything is watched.
+    pub(super) fn is_watching(&self) -> bool {
+        !lock(&self.watched).is_empty()
     }
 
     /// What was learned of durations, with what was known before.
@@ -180,7 +257,8 @@ impl Watcher {
     /// What is worth a look, the likeliest end first.
     fn candidates(&self, watched: &HashMap<String, Watched>, now: Instant) -> Vec<(f64, String)> {
         let room = self.limiter.fullness(DESCRIBE, now).max(self.limiter.fullness(HISTORY, now));
-        let likely = LIKELY.1 + (LIKELY.0 - LIKELY.1) * room;
+        let events_tell = self.hearing.as_ref().is_some_and(|hearing| lock(hearing).is_relied_on(now));
+        let likely = if events_tell { SURE } else { LIKELY.1 + (LIKELY.0 - LIKELY.1) * room };
         // Where there are many, looks are for those that are likely to have ended; the others have their turn, but not often.
         let rate = self.limiter.spare_rate(DESCRIBE) + self.limiter.spare_rate(HISTORY);
         let turn = TURNS * watched.len() as f64 / rate * self.speed;
@@ -204,13 +282,14 @@ impl Watcher {
             if one.is_being_looked_at || silence < SHORTEST_SILENCE {
                 continue;
             }
-            let is_over = one.is_expected
+            let is_over = one.is_expected(silence)
                 || one.watch.timeout.is_some_and(|timeout| age > timeout.as_secs_f64() + TIMEOUT_MARGIN);
             let chance = if is_over { 1.0 } else { model.ended_between(one.looked, age) };
             let longest = match median {
                 None => SILENCE_UNKNOWN.0.max(SILENCE_UNKNOWN.1 * age),
                 Some(median) => (SILENCE_KNOWN.0 * median).clamp(SILENCE_KNOWN.1, SILENCE_KNOWN.2),
             };
+            let longest = if events_tell { longest.max(STRETCH.1.min(longest * STRETCH.0)) } else { longest };
             if chance >= likely && is_scout || silence >= longest.max(turn) {
                 found.push((chance, one.watch.arn.clone()));
             }
@@ -284,11 +363,24 @@ impl Watcher {
         if let Some(watched) = lock(&self.watched).get_mut(arn) {
             watched.looked = watched.age(asked_at, self.speed);
             watched.is_being_looked_at = false;
+            if let Expected::Heard(looks) = watched.expected {
+                let is_worth_more = looks + 1 < LOOKS_FOR_EVENT;
+                watched.expected = if is_worth_more { Expected::Heard(looks + 1) } else { Expected::Not };
+            }
         }
     }
 
     fn ended(&self, arn: &str, seen: Result<Seen, AwsError>) {
-        let Some(watched) = lock(&self.watched).remove(arn) else { return };
+        let watched = {
+            // Until both know it: an event of it may come now.
+            let mut all = lock(&self.watched);
+            let Some(watched) = all.remove(arn) else { return };
+            if let Some(hearing) = self.hearing.as_ref().filter(|_| seen.is_ok()) {
+                let began = (watched.watch.started_at, watched.watch.redrives);
+                lock(hearing).ended(arn, began, Instant::now());
+            }
+            watched
+        };
         let Watch { job, kind, started_at, redrives, .. } = &watched.watch;
         // What was stopped, failed, or did only a part, says little of how long such a job takes.
         if let Ok(Seen { status: ExecutionStatus::Succeeded, ended_at: Some(ended_at), .. }) = &seen
@@ -299,6 +391,12 @@ impl Watcher {
         }
         // Whoever waited may be gone.
         let _ = watched.waiter.send(seen);
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.ear.get().iter().for_each(|ear| ear.abort());
     }
 }
 

@@ -1,7 +1,7 @@
 //! `infra` and `doctor`.
 
-use super::{functions, job, make_function, scratch_in, sdk_config, variable};
-use bunsui_test_support::{ministack, own_account};
+use super::{functions, job, make_function, python, scratch_in, sdk_config, variable};
+use bunsui_test_support::{Scratch, ministack, own_account};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_empty_account_is_made_ready_and_a_pipeline_runs_with_a_role_of_its_own() {
@@ -95,6 +95,69 @@ async fn an_empty_account_is_made_ready_and_a_pipeline_runs_with_a_role_of_its_o
         deleted.contains("stack bunsui-tables: deleted") && deleted.contains("tables and bucket stay"),
         "{deleted}"
     );
+}
+
+/// Events as Step Functions has them, of an execution of a state machine with a status.
+fn put_events(scratch: &Scratch, events: &[(&str, &str)]) {
+    // Nobody but AWS may send what is from `aws.…`: the rule is given another source, and is else as the stack made it.
+    const SCRIPT: &str = r#"
+import json
+def ask_events(action, body):
+    return json.loads(ask("events", "", json.dumps(body), X_Amz_Target="AWSEvents." + action,
+                          Content_Type="application/x-amz-json-1.1"))
+pattern = ask_events("DescribeRule", {"Name": "bunsui-events"})["EventPattern"]
+assert "aws.states" in pattern
+ask_events("PutRule", {"Name": "bunsui-events", "EventPattern": pattern.replace("aws.states", "test.states")})
+for event in arguments:
+    machine, status = event.split()
+    detail = {"executionArn": f"arn:aws:states:ap-northeast-1:{account}:execution:{machine}:e", "status": status, "input": "{}",
+              "stateMachineArn": f"arn:aws:states:ap-northeast-1:{account}:stateMachine:{machine}", "stopDate": 1700000000123}
+    entry = {"Source": "test.states", "DetailType": "Step Functions Execution Status Change", "Detail": json.dumps(detail)}
+    assert ask_events("PutEvents", {"Entries": [entry]})["FailedEntryCount"] == 0
+"#;
+    let arguments: Vec<String> =
+        events.iter().map(|(machine, status)| format!("{machine} {status}")).collect();
+    python(scratch, SCRIPT, &arguments.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_queue_of_events_is_made_where_it_is_wanted() {
+    if ministack().is_none() {
+        return;
+    }
+    let Some(without) = scratch_in(&own_account()) else { return };
+    without.run("infra deploy").expect_code(0);
+    let account = variable(&without, "AWS_ACCESS_KEY_ID");
+    let scratch = scratch_in(&account).expect("it runs").with_variable("BUNSUI_AWS__EVENTS", "true");
+    let sick = scratch.run("doctor").expect_code(3).stdout;
+    assert!(sick.contains("wrong  queue bunsui-events"), "{sick}");
+    let made = scratch.run("infra deploy").expect_code(0).stderr;
+    assert!(made.contains("add     Rule (AWS::Events::Rule)"), "{made}");
+    assert_eq!(made.matches("as it is wanted").count(), 3, "{made}");
+    let well = scratch.run("doctor").expect_code(0).stdout;
+    assert!(well.contains("ok     queue bunsui-events: it can be received from"), "{well}");
+    let status = scratch.run("infra status").expect_code(0).stdout;
+    assert!(status.contains("bunsui-events: create complete\n  QueueArn = "), "{status}");
+    // Ends of bunsui's own executions come through the rule, and what is read of them.
+    let events = [("bunsui-t--a", "RUNNING"), ("other-t--a", "FAILED"), ("bunsui-t--a", "SUCCEEDED")];
+    put_events(&scratch, &events);
+    let sqs = aws_sdk_sqs::Client::new(&sdk_config(&account).await);
+    let url = sqs.get_queue_url().queue_name("bunsui-events").send().await.expect("it is there").queue_url;
+    let receive = sqs.receive_message().set_queue_url(url).max_number_of_messages(10).wait_time_seconds(5);
+    let received = receive.send().await.expect("it answers").messages.unwrap_or_default();
+    let bodies: Vec<serde_json::Value> =
+        received.iter().map(|message| serde_json::from_str(message.body().unwrap()).unwrap()).collect();
+    let arn = format!("arn:aws:states:ap-northeast-1:{account}:execution:bunsui-t--a:e");
+    let sent =
+        serde_json::json!({"executionArn": arn, "status": "SUCCEEDED", "stopDate": 1_700_000_000_123_u64});
+    assert_eq!(bodies, [serde_json::json!({"detail": sent})]);
+    // Who wants it no more leaves it alone, until all is deleted.
+    let again = without.run("infra deploy").expect_code(0).stderr;
+    assert!(!again.contains("events"), "{again}");
+    let deleted = without.run("infra delete").expect_code(0).stderr;
+    assert!(deleted.contains("stack bunsui-events: deleted"), "{deleted}");
+    let deleted = without.run("infra delete").expect_code(0).stderr;
+    assert!(!deleted.contains("events"), "{deleted}");
 }
 
 #[test]

@@ -94,8 +94,10 @@ async fn a_runner_and_a_deployer_can_do_what_is_theirs_and_no_more() {
     let Some(server) = enforcing_ministack() else { return };
     let root = scratch_at(server, &own_account());
     root.run("infra deploy").expect_code(0);
-    // The bucket takes what comes by TLS only, and the emulator has none.
+    // The bucket takes what comes by TLS only, and the emulator has none; nor would the queue of the stack, so here is another.
     let config = sdk_config_at(&server.address, &variable(&root, "BUNSUI_AWS__ACCOUNT")).await;
+    let sqs = aws_sdk_sqs::Client::new(&config);
+    sqs.create_queue().queue_name("bunsui-events").send().await.expect("made");
     let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
     let delete = aws_sdk_s3::Client::from_conf(s3).delete_bucket_policy();
     delete.bucket(variable(&root, "BUNSUI_AWS__BUCKET")).send().await.expect("deleted");
@@ -110,6 +112,7 @@ async fn a_runner_and_a_deployer_can_do_what_is_theirs_and_no_more() {
         let scratch = scratch_at(server, &account);
         let scratch =
             scratch.with_variable("AWS_ACCESS_KEY_ID", &key).with_variable("AWS_SECRET_ACCESS_KEY", &secret);
+        let scratch = scratch.with_variable("BUNSUI_AWS__EVENTS", "true");
         let text =
             job("first", "", "") + &job("bad", "depends_on = [\"first\"]", "retry = { max_attempts = 1 }");
         scratch.write("t.toml", functions(&text));
@@ -128,7 +131,8 @@ async fn a_runner_and_a_deployer_can_do_what_is_theirs_and_no_more() {
     // All that is said of sessions works for a runner.
     runner.run("doctor").expect_code(0);
     runner.run("plan t.toml").expect_code(0);
-    runner.run("run t.toml").expect_code(1);
+    let ran = runner.run("run t.toml").expect_code(1).stderr;
+    assert!(!ran.contains("warning"), "{ran}");
     runner.run("session retry last").expect_code(1);
     let shown = runner.run("session show last").expect_code(0).stdout;
     assert!(shown.contains("1 succeeded"), "{shown}");
@@ -171,6 +175,7 @@ fn called(folder: &Path) -> BTreeSet<String> {
         let text = text.split("#[cfg(test)]").next().unwrap();
         let service = match file.file_name().and_then(|name| name.to_str()) {
             Some("objects.rs") => "s3",
+            Some("events.rs") => "sqs",
             _ => "dynamodb",
         };
         let found = named.captures_iter(text).map(|found| (found[1].to_owned(), found[2].to_owned()));
@@ -195,7 +200,7 @@ fn allowed() -> BTreeMap<String, BTreeSet<String>> {
     let text = std::fs::read_to_string(file).unwrap();
     let resources = text.split_once("\nResources:\n").expect("it has resources").1;
     let action = regex::Regex::new(
-        r"\b(dynamodb|s3|states|sts|iam|cloudformation|logs|lambda|ecs|ec2|kms):([A-Z][A-Za-z]+\*?)",
+        r"\b(dynamodb|s3|sqs|states|sts|iam|cloudformation|logs|lambda|ecs|ec2|kms):([A-Z][A-Za-z]+\*?)",
     )
     .unwrap();
     let mut allowed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();

@@ -1,4 +1,5 @@
-//! Asking over HTTP, for the tests of what answers here: one request, one connection, nothing clever.
+//! Asking over HTTP, for the tests of what answers here and for events: one request, one connection, nothing clever.
+#![cfg_attr(not(test), allow(dead_code, reason = "only tests read the answers"))]
 
 use serde_json::Value as Json;
 use std::io::{self, Read, Write};

@@ -6,7 +6,6 @@
 //! faults before any of them ([`proxy`]).
 //! Deliberately does not: know what bunsui does.
 
-#[cfg(test)]
 mod ask;
 mod emulator;
 mod loopback;

@@ -6,6 +6,7 @@
 
 mod cancel;
 mod crash;
+mod events;
 mod explained;
 mod faults;
 mod quotas;

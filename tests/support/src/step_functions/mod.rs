@@ -2,12 +2,13 @@
 //!
 //! Takes: quotas, a speed, a delay of consistency, and a script that says of each execution how long it takes and how it ends. Gives: the
 //! answers of AWS to those who start, watch, stop and redrive executions - throttling, idempotency, eventual consistency and eligibility
-//! included - and to the tests what was called and what became of it.
+//! included -, events of ends to a queue, and to the tests what was called and what became of it.
 //! Deliberately does not: interpret definitions. They are kept, and are what a version runs; what happens in them the script says.
 //!
 //! Each part follows an AWS document, which its own header names. What no document says is marked as a guess.
 
 mod clock;
+mod events;
 mod executions;
 mod history;
 mod machines;
@@ -21,6 +22,7 @@ mod tests;
 mod versions;
 mod world;
 
+pub use events::EventQueue;
 pub use executions::Status;
 pub use quotas::{Quota, Quotas};
 pub use request::ApiError;
@@ -28,6 +30,7 @@ pub use script::{End, Script, Started};
 
 use crate::loopback::Loopback;
 use clock::Clock;
+use events::Announcer;
 use quotas::Buckets;
 use request::Request;
 use serde_json::{Value as Json, json};
@@ -50,6 +53,8 @@ pub struct Options {
     /// So long, in its time, what happened is not seen yet by DescribeExecution, ListExecutions, DescribeStateMachine, and by starts that
     /// name no version.
     pub consistency_delay: Duration,
+    /// Where EventBridge would send the events of ends.
+    pub events: Option<EventQueue>,
     /// The same for GetExecutionHistory. That it is ever late is a guess: the API reference says so of the others alone.
     pub history_delay: Duration,
 }
@@ -63,6 +68,7 @@ impl Default for Options {
             speed: 1.0,
             consistency_delay: Duration::ZERO,
             history_delay: Duration::ZERO,
+            events: None,
         }
     }
 }
@@ -73,6 +79,7 @@ pub struct StandIn {
     pub address: String,
     world: Arc<Mutex<World>>,
     _server: Loopback,
+    _announcer: Option<Announcer>,
 }
 
 /// The calls of one API.
@@ -166,7 +173,8 @@ impl StandIn {
         };
         let world = Arc::new(Mutex::new(world));
         let server = server::start(world.clone());
-        Self { address: server.url(), world, _server: server }
+        let announcer = options.events.map(|queue| Announcer::start(queue, world.clone()));
+        Self { address: server.url(), world, _server: server, _announcer: announcer }
     }
 
     fn world(&self) -> MutexGuard<'_, World> {
