@@ -33,7 +33,10 @@ fn with_it_files_are_checked_where_nothing_is_installed() {
     let scratch = project();
     scratch.write("bunsui.toml", "");
     let locked = scratch.run("plugin lock").expect_code(0).stderr;
-    assert!(locked.starts_with("bunsui.lock: ecs 0.1.0, lambda 0.1.0, query "), "{locked}");
+    assert!(
+        locked.starts_with("bunsui.lock: aws-service 0.1.0, ecs 0.1.0, lambda 0.1.0, query "),
+        "{locked}"
+    );
     assert_eq!(scratch.run("plugin lock").expect_code(0).stderr, "bunsui.lock: as it is\n");
     scratch.run("plugin lock --check").expect_code(0);
     let text = scratch.read("bunsui.lock");

@@ -19,6 +19,7 @@ mod logs;
 mod machines;
 mod objects;
 mod role;
+mod seen;
 mod stacks;
 mod store;
 mod trust;
