@@ -13,7 +13,7 @@
 //! - Keys as a struct: [`Value`] for what may be a reference, `keys_as` of each request, [`schema::of`] for the schema.
 //! - What it is on AWS: [`Fragment::task`], [`Statement::allow`].
 //! - What it is here: [`Host`] for lines and stops, [`process::run`] for a program.
-//! - Feature `aws`: clients that reach AWS as bunsui does.
+//! - Feature `testing`: `testing::Harness`, which asks what bunsui would ask. Feature `aws`: clients that reach AWS as bunsui does.
 //!
 //! It compiles with Rust 1.85 or later; with the feature `aws`, with what the AWS SDK wants.
 
@@ -29,6 +29,8 @@ pub mod keys;
 mod operation;
 pub mod process;
 pub mod schema;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod value;
 
 pub use exchange::{
