@@ -211,6 +211,8 @@ impl Shell {
         ];
         let rustup = variable("RUSTUP_HOME").unwrap_or_else(|| text(home.join(".rustup")));
         variables.push(("RUSTUP_HOME", rustup));
+        // Where an instrumented build leaves its counters.
+        variables.extend(variable("LLVM_PROFILE_FILE").map(|file| ("LLVM_PROFILE_FILE", file)));
         variables.extend(variable("RUSTUP_TOOLCHAIN").map(|toolchain| ("RUSTUP_TOOLCHAIN", toolchain)));
         variables
     }

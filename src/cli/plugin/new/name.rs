@@ -5,7 +5,10 @@ use crate::plugin::is_shipped;
 /// Longer ones are no names for people.
 const LONGEST: usize = 64;
 
-/// A letter, then letters, digits, `-` and `_`; not that of a plugin that comes with bunsui.
+/// Crate and library would have the names of the SDK's.
+const OF_THE_SDK: [&str; 4] = ["abi", "sdk", "plugin_abi", "plugin_sdk"];
+
+/// A letter, then letters, digits, `-` and `_`; not that of a plugin that comes with bunsui, or of the SDK.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Name(String);
 
@@ -24,6 +27,8 @@ impl Name {
     pub(super) fn parse(text: &str) -> Result<Self, BadName> {
         let why = if is_shipped(text) {
             "is the name of a plugin that comes with bunsui"
+        } else if is_of_the_sdk(text) {
+            "is the name of a part of the SDK"
         } else if text.len() > LONGEST {
             "is longer than 64 characters"
         } else if !is_name(text) {
@@ -45,8 +50,16 @@ impl Name {
 
     /// As a part of a library's name in Rust.
     pub(super) fn library(&self) -> String {
-        self.0.to_ascii_lowercase().replace('-', "_")
+        library(&self.0)
     }
+}
+
+fn library(name: &str) -> String {
+    name.to_ascii_lowercase().replace('-', "_")
+}
+
+fn is_of_the_sdk(name: &str) -> bool {
+    OF_THE_SDK.contains(&library(name).as_str())
 }
 
 fn is_name(text: &str) -> bool {
@@ -56,14 +69,14 @@ fn is_name(text: &str) -> bool {
 
 /// The nearest form that is a name.
 fn near(text: &str) -> Option<String> {
-    if is_shipped(text) {
+    if is_shipped(text) || is_of_the_sdk(text) {
         return Some(format!("my-{text}"));
     }
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|word| !word.is_empty());
     let joined = words.collect::<Vec<_>>().join("-");
     let begun = joined.trim_start_matches(|c: char| !c.is_ascii_alphabetic());
     let cut = begun.get(..LONGEST.min(begun.len()))?.trim_end_matches('-');
-    (is_name(cut) && !is_shipped(cut)).then(|| cut.to_owned())
+    (is_name(cut) && !is_shipped(cut) && !is_of_the_sdk(cut)).then(|| cut.to_owned())
 }
 
 /// A very long name, or one with what cannot be printed, is not shown whole.
@@ -106,6 +119,8 @@ mod tests {
         check("naïve", Some("na-ve"));
         check(" lambda", None);
         check("lambda", Some("my-lambda"));
+        check("SDK", Some("my-SDK"));
+        check("plugin-abi", Some("my-plugin-abi"));
         check(&"x".repeat(65), Some("x".repeat(64).as_str()));
     }
 }
