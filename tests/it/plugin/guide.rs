@@ -63,7 +63,8 @@ fn follow(block: &Block, shell: &Shell) -> usize {
             fs::write(path, text).unwrap();
         }
         (_, "in") => {
-            assert!(shell.read(rest).contains(text), "line {line}: {rest} has no such lines:\n{text}")
+            let is_there = shell.read(rest).contains(text);
+            assert!(is_there, "line {line}: {rest} has no such lines:\n{text}");
         }
         (_, "replace" | "add") => change(shell, rest, text),
         (_, "not") => {

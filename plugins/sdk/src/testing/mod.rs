@@ -32,6 +32,7 @@ mod fragment;
 mod host;
 mod references;
 mod schema;
+mod statement;
 mod task;
 
 pub use host::Line;
@@ -171,7 +172,7 @@ impl Harness {
     ///
     /// # Panics
     ///
-    /// Where a statement allows nothing or has no resource, where `permissions` fails, and where the schema refuses the keys.
+    /// Where a statement is one that bunsui gives no role (every action, every resource of a service, no ARN), where `permissions` fails, and where the schema refuses the keys.
     #[track_caller]
     pub fn permissions(&self, keys: impl Into<Json>) -> Vec<Statement> {
         let keys = self.compiled(keys.into());
@@ -181,8 +182,9 @@ impl Harness {
         });
         let statements: Vec<Statement> = self.answer("permissions", &request);
         for statement in &statements {
-            let is_whole = !statement.actions.is_empty() && !statement.resources.is_empty();
-            assert!(is_whole, "{statement:?} lacks actions or resources");
+            if let Err(why) = statement::sound(statement) {
+                panic!("no role is given {statement:?}: {why}");
+            }
         }
         statements
     }

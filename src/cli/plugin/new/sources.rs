@@ -58,6 +58,7 @@ pub(super) const SOURCES: &[Vendored] = &[
             "src/testing/mod.rs",
             "src/testing/references.rs",
             "src/testing/schema.rs",
+            "src/testing/statement.rs",
             "src/testing/task.rs",
             "src/value.rs",
         },
