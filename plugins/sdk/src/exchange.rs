@@ -300,6 +300,40 @@ pub struct Explanation {
     pub help: Option<String>,
 }
 
+impl Explanation {
+    /// One line: what happened.
+    ///
+    /// ```
+    /// # use bunsui_plugin_sdk::Explanation;
+    /// let explanation = Explanation::new("the queue is full").recoverable(true).help("let somebody empty it");
+    /// assert_eq!(explanation.recoverable, Some(true));
+    /// ```
+    pub fn new(summary: impl Into<String>) -> Self {
+        Self { summary: summary.into(), ..Self::default() }
+    }
+
+    /// The cause, made readable; several lines.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// Whether trying again, without a change, can help.
+    #[must_use]
+    pub fn recoverable(mut self, is_recoverable: bool) -> Self {
+        self.recoverable = Some(is_recoverable);
+        self
+    }
+
+    /// What to do.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
 /// Of [`OperationType::logs`](crate::OperationType::logs).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LogsRequest {

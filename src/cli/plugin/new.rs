@@ -8,7 +8,7 @@ mod sources;
 use super::super::{Console, Exit, Failure, Outcome};
 use crate::settings::Surroundings;
 use name::Name;
-use sources::{LICENCES, SOURCES, Vendored};
+use sources::{BESIDE, SOURCES, Vendored};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -136,7 +136,7 @@ fn create(path: &Path, text: &str) -> Result<(), Failure> {
 }
 
 fn vendor(directory: &Path) -> Result<(), Failure> {
-    for (path, text) in LICENCES {
+    for (path, text) in BESIDE {
         create(&directory.join(VENDOR).join(path), text)?;
     }
     for Vendored { package, manifest, files } in SOURCES {

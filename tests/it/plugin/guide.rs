@@ -43,7 +43,8 @@ fn a_plugin_of_another_name_builds_with_the_sdk_of_a_checkout() {
     let shell = Shell::new("checkout");
     let checkout = repository().canonicalize().unwrap();
     shell.run(&format!("bunsui plugin new My-type_2 'a folder' --sdk '{}'", checkout.display()), 0);
-    let said = shell.run("cd 'a folder' && cargo test", 0);
+    shell.run("cd 'a folder' && cargo fmt --check", 0);
+    let said = shell.run("cargo test", 0);
     assert!(said.contains("test result: ok. 7 passed"), "{said}");
 }
 

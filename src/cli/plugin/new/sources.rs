@@ -19,10 +19,11 @@ macro_rules! files {
     };
 }
 
-/// On what terms the sources are given.
-pub(super) const LICENCES: [(&str, &str); 2] = [
+/// On what terms the sources are given, and how they are formatted.
+pub(super) const BESIDE: [(&str, &str); 3] = [
     ("LICENSE-MIT", include_str!("../../../../LICENSE-MIT")),
     ("LICENSE-APACHE", include_str!("../../../../LICENSE-APACHE")),
+    ("rustfmt.toml", include_str!("../../../../rustfmt.toml")),
 ];
 
 /// All that a plugin needs of bunsui. A test holds it to the folders.

@@ -5,8 +5,8 @@
 
 use bunsui_plugin_sdk::{
     CheckRequest, ExplainRequest, Explanation, Finding, Fragment, Host, LocalTask, OperationType,
-    PermissionsRequest, PluginError, Statement, StatesRequest, Stop, TaskFailure, Value, cause, export_plugin,
-    schema,
+    PermissionsRequest, PluginError, Statement, StatesRequest, Stop, TaskFailure, Value, cause,
+    export_plugin, schema,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -88,12 +88,14 @@ impl OperationType for Operation {
     /// Only what the schema cannot say: it counts characters, not bytes.
     fn check(&self, request: &CheckRequest) -> Result<Vec<Finding>, PluginError> {
         let keys: Keys = request.keys_as()?;
-        let size = keys.message.literal().map_or(0, |message| message.to_string().len());
+        let message = keys.message.literal();
+        let size = message.map_or(0, |message| message.to_string().len());
         if size <= LARGEST {
             return Ok(Vec::new());
         }
-        let message = format!("the message is {size} bytes long, and at most {LARGEST} are passed on");
-        Ok(vec![Finding::error("/message", message).help("leave it in S3, and send where it is")])
+        let what = format!("the message is {size} bytes long, and at most {LARGEST} are passed on");
+        let finding = Finding::error("/message", what);
+        Ok(vec![finding.help("leave it in S3, and send where it is")])
     }
 
     fn states(&self, request: &StatesRequest) -> Result<Fragment, PluginError> {
@@ -103,16 +105,16 @@ impl OperationType for Operation {
             "MessageBody": keys.message,
             "DelaySeconds": keys.delay,
         });
-        Ok(Fragment::task("send", "arn:aws:states:::sqs:sendMessage", arguments)
-            .output("{% { 'message_id': $states.result.MessageId } %}"))
+        let send = Fragment::task("send", "arn:aws:states:::sqs:sendMessage", arguments);
+        Ok(send.output("{% { 'message_id': $states.result.MessageId } %}"))
     }
 
     fn permissions(&self, request: &PermissionsRequest) -> Result<Vec<Statement>, PluginError> {
         let keys: Keys = request.keys_as()?;
-        let PermissionsRequest { partition, region, account, .. } = request;
-        let named = keys.queue.literal().and_then(|url| arn(url, partition, region));
-        let any = || format!("arn:{partition}:sqs:{region}:{account}:*");
-        Ok(vec![Statement::allow(["sqs:SendMessage"], [named.unwrap_or_else(any)])])
+        let known = keys.queue.literal().and_then(|url| arn(url, request));
+        let any = || arn_of("*", &request.account, &request.region, request);
+        let queue = known.unwrap_or_else(any);
+        Ok(vec![Statement::allow(["sqs:SendMessage"], [queue])])
     }
 
     /// Gives what SQS would: the state's `Output` is made of it, here as on AWS.
@@ -126,48 +128,51 @@ impl OperationType for Operation {
         // The keys may hold expressions; the arguments are evaluated.
         let arguments: Arguments = task.arguments_as()?;
         let Some(local) = task.keys_as::<Keys>()?.local else {
-            return Err(TaskFailure::new("Plugin.NoLocalForm", "the operation has no `local`"));
+            let cause = "the operation has no `local`";
+            return Err(TaskFailure::new("Plugin.NoLocalForm", cause));
         };
         host.info(&format!("sending to {}", arguments.queue_url));
         if host.wait_for_stop(Duration::from_secs(local.takes.unwrap_or_default())) != Stop::No {
-            return Err(TaskFailure::new("States.TaskFailed", "stopped before the message was sent"));
+            let cause = "stopped before the message was sent";
+            return Err(TaskFailure::new("States.TaskFailed", cause));
         }
         let file = task.directory.join(&local.file);
-        append(&file, &arguments.message_body)
-            .map_err(|error| TaskFailure::new("SQS.NotWritten", format!("{}: {error}", file.display())))?;
-        let id = format!("{}-{}-{}-{}", task.session, task.job, task.operation, task.attempt);
+        if let Err(error) = append(&file, &arguments.message_body) {
+            let cause = format!("{}: {error}", file.display());
+            return Err(TaskFailure::new("SQS.NotWritten", cause));
+        }
+        let id = format!("{}-{}-{}", task.session, task.job, task.operation);
         Ok(json!({ "MessageId": id }))
     }
 
     fn explain(&self, request: &ExplainRequest) -> Option<Explanation> {
         if let Some(denied) = cause::Denied::of(&request.cause) {
-            return Some(Explanation {
-                summary: denied.to_string(),
-                recoverable: Some(false),
-                help: Some("the queue's own policy, or the key that encrypts it, may have to allow it too".to_owned()),
-                ..Explanation::default()
-            });
+            let explained = Explanation::new(denied.to_string()).recoverable(false);
+            return Some(explained.help("the queue's own policy may have to allow it too"));
         }
         let said = format!("{} {}", request.error, request.cause);
-        if ["NonExistentQueue", "QueueDoesNotExist"].iter().any(|name| said.contains(name)) {
-            return Some(Explanation {
-                summary: "the queue does not exist".to_owned(),
-                recoverable: Some(false),
-                help: Some("`queue` is the URL that `aws sqs list-queues` shows".to_owned()),
-                ..Explanation::default()
-            });
+        let names = ["NonExistentQueue", "QueueDoesNotExist"];
+        if names.iter().any(|name| said.contains(name)) {
+            let explained = Explanation::new("the queue does not exist").recoverable(false);
+            return Some(explained.help("`aws sqs list-queues` shows the URLs of those that do"));
         }
         None
     }
 }
 
-/// `https://sqs.REGION.amazonaws.com/ACCOUNT/NAME` as an ARN; of another host, in `region`.
-fn arn(url: &str, partition: &str, region: &str) -> Option<String> {
+/// `https://sqs.REGION.amazonaws.com/ACCOUNT/NAME` as an ARN; of another host, in the run's Region.
+fn arn(url: &str, request: &PermissionsRequest) -> Option<String> {
     let (_, rest) = url.split_once("://")?;
     let (host, queue) = rest.split_once('/')?;
     let (account, name) = queue.split_once('/')?;
-    let of_host = host.strip_prefix("sqs.").and_then(|rest| rest.split('.').next());
-    Some(format!("arn:{partition}:sqs:{}:{account}:{name}", of_host.unwrap_or(region)))
+    let of_sqs = host.strip_prefix("sqs.");
+    let region = of_sqs.and_then(|rest| rest.split('.').next());
+    let region = region.unwrap_or(&request.region);
+    Some(arn_of(name, account, region, request))
+}
+
+fn arn_of(name: &str, account: &str, region: &str, request: &PermissionsRequest) -> String {
+    format!("arn:{}:sqs:{region}:{account}:{name}", request.partition)
 }
 
 /// In one write: lines of tasks that run at once do not mix.
@@ -176,5 +181,9 @@ fn append(file: &Path, message: &Json) -> std::io::Result<()> {
         std::fs::create_dir_all(folder)?;
     }
     let line = format!("{message}\n");
-    std::fs::File::options().create(true).append(true).open(file)?.write_all(line.as_bytes())
+    std::fs::File::options()
+        .create(true)
+        .append(true)
+        .open(file)?
+        .write_all(line.as_bytes())
 }
