@@ -63,6 +63,7 @@ impl OperationType for Repeat {
         let word = keys.word.literal().map(String::as_str);
         Ok(match word {
             Some("quiet") => vec![Finding::error("/word", "`quiet` is not said")],
+            Some("noise") => vec![Finding::warning("/word#", "a word is not noise")],
             Some("astray") => vec![Finding::warning("/wrod", "points to nothing")],
             _ => Vec::new(),
         })
@@ -168,6 +169,8 @@ fn what_is_asked_is_answered_through_json() {
     assert_eq!(repeat.check(json!({"word": "x"})), []);
     let findings = repeat.check(json!({"word": "quiet"}));
     assert_eq!(findings, [Finding::error("/word", "`quiet` is not said")]);
+    let of_key = repeat.check(json!({"word": "noise"}));
+    assert_eq!(of_key, [Finding::warning("/word#", "a word is not noise")]);
     let states = repeat.states(json!({"word": "a ${params.b}"}));
     assert_eq!(states.states["repeat"]["Arguments"], json!({"Word": r#"{% "a " & $params.b %}"#}));
     let statements = repeat.permissions(json!({"word": "x"}));

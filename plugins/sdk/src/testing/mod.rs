@@ -145,7 +145,9 @@ impl Harness {
         self.accepts(keys.clone());
         let findings: Vec<Finding> = self.answer("check", &json!({ "operation": "operation", "keys": keys }));
         for finding in &findings {
-            let is_there = keys.pointer(&finding.pointer).is_some();
+            // `/x#` is the key `x`, not its value.
+            let pointer = finding.pointer.strip_suffix('#').unwrap_or(&finding.pointer);
+            let is_there = keys.pointer(pointer).is_some();
             assert!(is_there, "`{}` of {finding:?} points to nothing in {keys}", finding.pointer);
         }
         findings
