@@ -221,6 +221,7 @@ fn without_settings(command: &Command, surroundings: &Surroundings, console: &Co
         Command::Init(args) => Some(init::run(args, surroundings, console)),
         Command::Completions(args) => Some(completions::run(args, console)),
         Command::Man => Some(man::run(console)),
+        Command::Plugin(command) => plugin::without_settings(command, surroundings, console),
         _ => None,
     }
 }

@@ -2,12 +2,14 @@
 
 mod check;
 mod install;
+mod new;
 mod show;
 
 use super::load::find_plugins_with;
 use super::output::Output;
-use super::{Context, Exit, Failure, Outcome};
+use super::{Console, Context, Exit, Failure, Outcome};
 use crate::plugin::{Found, Lock, PassedOver, Plugins, ProjectPlugins};
+use crate::settings::Surroundings;
 use serde::Serialize;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -15,6 +17,8 @@ use std::path::Path;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
+    /// Begin a plugin: a crate that builds, with an operation type, its tests and the SDK
+    New(new::NewArgs),
     /// Which plugins are used, where each was found, and why others were passed over
     List(ListArgs),
     /// What one plugin is: its library, its operation types and their keys
@@ -44,8 +48,23 @@ pub(super) struct ListArgs {
     trust_project_plugins: bool,
 }
 
+/// What works where settings are wrong, or not there.
+pub(super) fn without_settings(
+    command: &Command,
+    surroundings: &Surroundings,
+    console: &Console,
+) -> Option<Outcome> {
+    match command {
+        Command::New(args) => Some(new::run(args, surroundings, console)),
+        Command::List(_) | Command::Show(_) | Command::Check(_) | Command::Install(_) | Command::Lock(_) => {
+            None
+        }
+    }
+}
+
 pub(super) fn run(command: &Command, context: &Context) -> Outcome {
     match command {
+        Command::New(args) => new::run(args, &context.surroundings, &context.console),
         Command::List(args) => list(args, context),
         Command::Show(args) => show::show(args, context),
         Command::Check(args) => check::check(args, context),

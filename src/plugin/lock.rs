@@ -179,7 +179,8 @@ impl Lock {
     }
 }
 
-fn is_shipped(name: &str) -> bool {
+/// Whether a plugin of this name comes with bunsui.
+pub(crate) fn is_shipped(name: &str) -> bool {
     SHIPPED.contains(&name)
 }
 

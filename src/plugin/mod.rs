@@ -30,6 +30,7 @@ pub use find::{Found, PassedOver, ProjectPlugins, search_folders};
 pub use heard::heard;
 pub use host::host_main;
 pub(crate) use library::file_sha256;
+pub(crate) use lock::is_shipped;
 pub use lock::{Disagreement, LOCK_FILE, Lock, LockError};
 pub use locked::LockedCatalogue;
 pub use permissions::PermissionsError;

@@ -1,8 +1,7 @@
 //! `local.image`: a container by Docker or Podman, only where asked for.
 
-use crate::child::{self, End};
 use crate::local::{Run, not_started, words};
-use bunsui_plugin_sdk::process::{find_program, inherited_environment};
+use bunsui_plugin_sdk::process::{self, End, find_program, inherited_environment};
 use bunsui_plugin_sdk::{Host, LocalTask, TaskFailure};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -27,7 +26,7 @@ pub(crate) fn run(run: &Run<'_>, image: &str, task: &LocalTask, host: &Host<'_>)
     let mut command = Command::new(&engine);
     command.env_clear().envs(inherited_environment()).current_dir(&task.directory);
     command.args(arguments(run, image, &name, task));
-    let end = child::run(&mut command, host)
+    let end = process::run(&mut command, host)
         .map_err(|error| not_started(format!("`{}` cannot be started: {error}", engine.display())))?;
     match end {
         // Ending the program that started it does not end a container.

@@ -6,7 +6,6 @@
 
 #[cfg(all(test, feature = "aws"))]
 mod answers;
-mod child;
 mod container;
 #[cfg(feature = "aws")]
 mod ec2;

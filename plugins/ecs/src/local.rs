@@ -1,7 +1,7 @@
 //! A task on this machine.
 
-use crate::{child, container, output, states};
-use bunsui_plugin_sdk::process::{find_program, inherited_environment};
+use crate::{container, output, states};
+use bunsui_plugin_sdk::process::{self, End, find_program, inherited_environment};
 use bunsui_plugin_sdk::{Host, LocalTask, TaskFailure};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
@@ -27,13 +27,13 @@ pub(crate) fn run(task: &LocalTask, host: &Host<'_>) -> Result<Json, TaskFailure
         let words =
             words(task.local("command")).ok_or_else(|| not_started("`local.command` is empty".to_owned()))?;
         let mut command = run.command(&words)?;
-        child::run(&mut command, host)
+        process::run(&mut command, host)
             .map_err(|error| not_started(format!("`{}` cannot be started: {error}", words[0])))?
     };
     match end {
-        child::End::Stopped => Err(TaskFailure::new("States.TaskFailed", "the task was stopped")),
-        child::End::Exited { code: 0, .. } => Ok(run.description(0, None)),
-        child::End::Exited { code, signal } => {
+        End::Stopped => Err(TaskFailure::new("States.TaskFailed", "the task was stopped")),
+        End::Exited { code: 0, .. } => Ok(run.description(0, None)),
+        End::Exited { code, signal } => {
             let description = run.description(code, signal).to_string();
             Err(TaskFailure::new("States.TaskFailed", description))
         }

@@ -138,6 +138,26 @@ pub struct Statement {
     pub condition: Option<Json>,
 }
 
+impl Statement {
+    /// Allows actions on resources.
+    ///
+    /// ```
+    /// # use bunsui_plugin_sdk::Statement;
+    /// let statement = Statement::allow(["sqs:SendMessage"], ["arn:aws:sqs:eu-west-1:123456789012:orders"]);
+    /// assert_eq!(statement.condition, None);
+    /// ```
+    pub fn allow<A: Into<String>, R: Into<String>>(
+        actions: impl IntoIterator<Item = A>,
+        resources: impl IntoIterator<Item = R>,
+    ) -> Self {
+        Self {
+            actions: actions.into_iter().map(Into::into).collect(),
+            resources: resources.into_iter().map(Into::into).collect(),
+            condition: None,
+        }
+    }
+}
+
 /// How to reach AWS: what the host's own clients use.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Aws {
@@ -280,6 +300,40 @@ pub struct Explanation {
     pub help: Option<String>,
 }
 
+impl Explanation {
+    /// One line: what happened.
+    ///
+    /// ```
+    /// # use bunsui_plugin_sdk::Explanation;
+    /// let explanation = Explanation::new("the queue is full").recoverable(true).help("let somebody empty it");
+    /// assert_eq!(explanation.recoverable, Some(true));
+    /// ```
+    pub fn new(summary: impl Into<String>) -> Self {
+        Self { summary: summary.into(), ..Self::default() }
+    }
+
+    /// The cause, made readable; several lines.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// Whether trying again, without a change, can help.
+    #[must_use]
+    pub fn recoverable(mut self, is_recoverable: bool) -> Self {
+        self.recoverable = Some(is_recoverable);
+        self
+    }
+
+    /// What to do.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
 /// Of [`OperationType::logs`](crate::OperationType::logs).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LogsRequest {
@@ -329,6 +383,13 @@ impl PluginError {
         Self { message: message.into(), pointer: None, code: None, help: None }
     }
 
+    /// Gives it a code of the plugin's own, for who searches for it: `query::unknown_table`.
+    #[must_use]
+    pub fn code(mut self, code: impl Into<String>) -> Self {
+        self.code = Some(code.into());
+        self
+    }
+
     /// Says which key is meant.
     #[must_use]
     pub fn at(mut self, pointer: impl Into<String>) -> Self {
@@ -341,6 +402,33 @@ impl PluginError {
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
+    }
+}
+
+impl std::fmt::Display for PluginError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)?;
+        match self.pointer.as_deref() {
+            Some(pointer) if !pointer.is_empty() => write!(f, " at `{pointer}`"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for PluginError {}
+
+/// Without a pointer; [`keys::read`](crate::keys::read) gives one.
+impl From<serde_json::Error> for PluginError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
+/// As `Plugin.Failed`, which bunsui explains as a fault of the plugin; for what `?` passes on in
+/// [`run_local`](crate::OperationType::run_local).
+impl From<PluginError> for TaskFailure {
+    fn from(error: PluginError) -> Self {
+        Self::new("Plugin.Failed", error.to_string())
     }
 }
 
@@ -359,6 +447,15 @@ mod tests {
         assert_eq!(region(Some("us-east-1"), arn).as_deref(), Some("us-east-1"));
         assert_eq!(region(None, "arn:aws:s3:::lake"), None);
         assert_eq!(region(None, "a:b:c:d"), None);
+    }
+
+    #[test]
+    fn an_error_says_where_it_is() {
+        let error = PluginError::new("it is no table").code("query::table").help("name one");
+        assert_eq!(error.to_string(), "it is no table");
+        let error = error.at("/table");
+        assert_eq!(error.to_string(), "it is no table at `/table`");
+        assert_eq!(TaskFailure::from(error), TaskFailure::new("Plugin.Failed", "it is no table at `/table`"));
     }
 
     #[test]

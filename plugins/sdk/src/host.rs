@@ -1,8 +1,15 @@
 //! The host's side of a call, safe.
 
 use bunsui_plugin_abi as abi;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::{Map, Value as Json};
 use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
+
+/// How long one wait for a stop is at most; who waits longer waits again.
+const LONGEST_LOOK: Duration = Duration::from_secs(60);
+/// How often a host is asked that has no descriptor to wait for.
+const SHORTEST_LOOK: Duration = Duration::from_millis(50);
 
 /// Whom a running task talks to.
 #[derive(Debug, Clone, Copy)]
@@ -63,6 +70,70 @@ impl<'a> Host<'a> {
         unsafe {
             log(self.table.ctx, level, message.as_ptr(), message.len(), fields.as_ptr(), fields.len());
         }
+    }
+
+    /// Says one line for who looks closely.
+    pub fn debug(&self, message: &str) {
+        self.log(Level::Debug, message, &Map::new());
+    }
+
+    /// Says one line.
+    pub fn info(&self, message: &str) {
+        self.log(Level::Info, message, &Map::new());
+    }
+
+    /// Says one line that somebody should look at.
+    pub fn warn(&self, message: &str) {
+        self.log(Level::Warn, message, &Map::new());
+    }
+
+    /// Says one line about why the task fails.
+    pub fn error(&self, message: &str) {
+        self.log(Level::Error, message, &Map::new());
+    }
+
+    /// Whether to stop: politely or now.
+    pub fn is_stopped(&self) -> bool {
+        self.stop() != Stop::No
+    }
+
+    /// Waits until the task is to stop, at most as long as said; what a loop that asks a service from time to time sleeps with.
+    ///
+    /// ```
+    /// # use bunsui_plugin_sdk::{Host, Stop, TaskFailure, serde_json::Value as Json};
+    /// # use std::time::Duration;
+    /// # fn ask() -> Option<Json> { None }
+    /// fn wait_for_answer(host: &Host<'_>) -> Result<Json, TaskFailure> {
+    ///     loop {
+    ///         if let Some(answer) = ask() {
+    ///             return Ok(answer);
+    ///         }
+    ///         if host.wait_for_stop(Duration::from_secs(2)) != Stop::No {
+    ///             return Err(TaskFailure::new("States.TaskFailed", "the task was stopped"));
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    pub fn wait_for_stop(&self, at_most: Duration) -> Stop {
+        let until = Instant::now().checked_add(at_most);
+        loop {
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            let stop = self.stop();
+            if stop != Stop::No || left.is_some_and(|left| left.is_zero()) {
+                return stop;
+            }
+            self.poll_stop(left.map_or(LONGEST_LOOK, |left| left.min(LONGEST_LOOK)));
+        }
+    }
+
+    /// Waits until the descriptor is readable, or for a moment where there is none.
+    fn poll_stop(&self, at_most: Duration) {
+        let Some(fd) = self.stop_fd() else {
+            return std::thread::sleep(at_most.min(SHORTEST_LOOK));
+        };
+        let timeout = Timespec::try_from(at_most).ok();
+        // An interrupted wait is only a shorter one: the caller looks again.
+        let _ = poll(&mut [PollFd::from_borrowed_fd(fd, PollFlags::IN)], timeout.as_ref());
     }
 
     /// Whether to stop.

@@ -11,6 +11,83 @@ use serde_json::Value as Json;
 ///
 /// Keys arrive as the pipeline file has them, with one difference: from [`states`](Self::states) on, every string that held a
 /// reference is JSONata, `{% … %}`. Properties whose schema says `"x-bunsui-static": true` never hold one.
+///
+/// Everything that is known of an operation comes with each request, so the type itself holds nothing:
+///
+/// ```
+/// use bunsui_plugin_sdk::serde_json::{Value as Json, json};
+/// use bunsui_plugin_sdk::{
+///     Fragment, Host, LocalTask, OperationType, PermissionsRequest, PluginError, Statement, StatesRequest, TaskFailure, Value,
+///     schema,
+/// };
+/// use schemars::JsonSchema;
+/// use serde::Deserialize;
+///
+/// /// Keys of an operation of type `announce`.
+/// #[derive(Deserialize, JsonSchema)]
+/// #[serde(deny_unknown_fields)]
+/// struct Keys {
+///     /// ARN of the topic
+///     topic: Value<String>,
+///     /// What is announced
+///     message: Value<Json>,
+///     /// What this operation is on a laptop
+///     #[schemars(extend("x-bunsui-static" = true))]
+///     local: Option<Local>,
+/// }
+///
+/// #[derive(Deserialize, JsonSchema)]
+/// #[serde(deny_unknown_fields)]
+/// struct Local {
+///     /// A word before each line
+///     mark: String,
+/// }
+///
+/// struct Announce;
+///
+/// impl OperationType for Announce {
+///     fn name(&self) -> &'static str {
+///         "announce"
+///     }
+///
+///     fn summary(&self) -> &'static str {
+///         "tells subscribers of a topic; here a log line"
+///     }
+///
+///     fn schema(&self) -> Json {
+///         schema::of::<Keys>()
+///     }
+///
+///     fn has_run_local(&self) -> bool {
+///         true
+///     }
+///
+///     fn states(&self, request: &StatesRequest) -> Result<Fragment, PluginError> {
+///         let keys: Keys = request.keys_as()?;
+///         let arguments = json!({ "TopicArn": keys.topic, "Message": keys.message });
+///         Ok(Fragment::task("publish", "arn:aws:states:::sns:publish", arguments))
+///     }
+///
+///     fn permissions(&self, request: &PermissionsRequest) -> Result<Vec<Statement>, PluginError> {
+///         let keys: Keys = request.keys_as()?;
+///         let PermissionsRequest { partition, region, account, .. } = request;
+///         let any = || format!("arn:{partition}:sns:{region}:{account}:*");
+///         let resource = keys.topic.literal().cloned().unwrap_or_else(any);
+///         Ok(vec![Statement::allow(["sns:Publish"], [resource])])
+///     }
+///
+///     fn run_local(&self, task: &LocalTask, host: &Host<'_>) -> Result<Json, TaskFailure> {
+///         let keys: Keys = task.keys_as()?;
+///         let mark = keys.local.map(|local| local.mark).unwrap_or_default();
+///         // Keys may hold expressions; arguments are evaluated.
+///         host.info(&format!("{mark} {}", task.arguments["Message"]));
+///         Ok(json!({ "MessageId": format!("{}-{}", task.session, task.operation) }))
+///     }
+/// }
+/// # bunsui_plugin_sdk::export_plugin! { name: "announce", version: "0.1.0", operation_types: [Announce] }
+/// ```
+///
+/// `bunsui plugin new` writes a crate with all of this, and tests; docs/plugin-guide.md goes through it.
 pub trait OperationType: Send + Sync + 'static {
     /// What `type = "…"` says.
     fn name(&self) -> &'static str;

@@ -6,9 +6,11 @@ mod calls;
 mod commands;
 mod conformance;
 mod ecs;
+mod guide;
 mod lambda;
 mod left_over;
 mod list;
+mod new;
 mod refusals;
 mod sins;
 

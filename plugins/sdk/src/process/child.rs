@@ -3,8 +3,8 @@
 //! One poll(2) waits for everything - both outputs, the exit, the wish to stop - so a task costs little more than its process.
 //! When the process ends, or must, so does its group: what it left in the background cannot keep the task open.
 
-use bunsui_plugin_sdk::process::Lines;
-use bunsui_plugin_sdk::{Host, Level, Stop};
+use super::Lines;
+use crate::{Host, Level, Stop};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use serde_json::{Map, Value as Json};
@@ -14,20 +14,45 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-/// From the polite signal to the other: ECS's stopTimeout, shorter.
+/// From the polite signal to the other; bunsui gives a plugin ten seconds to end what it started.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum End {
-    /// By itself, with this code; 128 and the signal's number if a signal ended it.
-    Exited { code: i32, signal: Option<i32> },
+pub enum End {
+    /// By itself.
+    Exited {
+        /// Its exit code; 128 and the signal's number if a signal ended it.
+        code: i32,
+        /// The signal.
+        signal: Option<i32>,
+    },
     /// Because it had to.
     Stopped,
 }
 
-/// Starts `command` and stays with it until it has ended. Lines of its output become log lines.
-pub(crate) fn run(command: &mut Command, host: &Host<'_>) -> std::io::Result<End> {
+/// Starts `command` and stays with it until it has ended. Lines of its output become log lines; its standard input is empty.
+///
+/// When `host` wants to stop, the process and all that it started get SIGTERM, and SIGKILL two seconds later.
+///
+/// ```
+/// # use bunsui_plugin_sdk::{Host, TaskFailure, process};
+/// fn count(host: &Host<'_>) -> Result<(), TaskFailure> {
+///     let mut command = std::process::Command::new("wc");
+///     command.args(["-l", "/etc/hosts"]).env_clear().envs(process::inherited_environment());
+///     match process::run(&mut command, host) {
+///         Ok(process::End::Exited { code: 0, .. }) => Ok(()),
+///         Ok(process::End::Exited { code, .. }) => Err(TaskFailure::new("Count.Failed", format!("exit code {code}"))),
+///         Ok(process::End::Stopped) => Err(TaskFailure::new("States.TaskFailed", "the task was stopped")),
+///         Err(error) => Err(TaskFailure::new("Count.NotStarted", error.to_string())),
+///     }
+/// }
+/// ```
+///
+/// # Errors
+///
+/// Where it cannot be started or watched.
+pub fn run(command: &mut Command, host: &Host<'_>) -> std::io::Result<End> {
     let mut child = command
         .process_group(0)
         .stdin(Stdio::null())
@@ -138,7 +163,7 @@ fn exit_notice(process: Pid) -> std::io::Result<OwnedFd> {
     if let Ok(fd) = rustix::process::pidfd_open(process, rustix::process::PidfdFlags::empty()) {
         return Ok(fd);
     }
-    let (reader, writer) = std::io::pipe()?;
+    let (reader, writer) = std::os::unix::net::UnixStream::pair()?;
     std::thread::Builder::new().spawn(move || {
         let _ = waitid(WaitId::Pid(process), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
         drop(writer);

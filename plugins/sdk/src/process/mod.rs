@@ -1,6 +1,10 @@
-//! What plugins that start processes need: lines of output, a clean environment, where a program is.
+//! What plugins that start processes need: one from start to end, lines of output, a clean environment, where a program is.
 //!
-//! Deliberately does not start anything.
+//! Deliberately does not: know what a process is for.
+
+mod child;
+
+pub use child::{End, run};
 
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
