@@ -142,6 +142,16 @@ fn blocks(guide: &str) -> Vec<Block> {
     blocks
 }
 
+/// Whoever writes a plugin does so elsewhere: settings, the lock and the format of this repository do not reach there.
+fn place() -> PathBuf {
+    use sha2::{Digest, Sha256};
+    let of_checkout = Sha256::digest(env!("CARGO_TARGET_TMPDIR"));
+    std::env::temp_dir().join(format!(
+        "bunsui-plugin-guide-{:02x}{:02x}{:02x}",
+        of_checkout[0], of_checkout[1], of_checkout[2]
+    ))
+}
+
 /// A shell whose folder and variables last from one command to the next. Its place is always the same, so that Cargo builds what
 /// others wrote once, and only there: what a guide builds must not lie where other tests look for plugins.
 struct Shell {
@@ -150,7 +160,7 @@ struct Shell {
 
 impl Shell {
     fn new(name: &str) -> Self {
-        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("plugin-guide").join(name);
+        let root = place().join(name);
         let _ = fs::remove_dir_all(&root);
         for folder in ["work", "home", "bin"] {
             fs::create_dir_all(root.join(folder)).unwrap();
