@@ -3,7 +3,8 @@
 //! Takes: names. Gives: facts about them.
 //! Deliberately does not: read more of the file than is asked about: where each service begins is found once, at the first question.
 
-use std::sync::LazyLock;
+use std::collections::HashMap;
+use std::sync::{LazyLock, PoisonError, RwLock};
 
 const TEXT: &str = include_str!("../services.txt");
 
@@ -51,6 +52,9 @@ pub(crate) struct Argument {
     pub(crate) is_structure: bool,
 }
 
+/// The actions of a service, by name.
+type Actions = HashMap<&'static str, Action>;
+
 /// In the order of their names.
 static SERVICES: LazyLock<Vec<Service>> = LazyLock::new(|| read_services().collect());
 
@@ -94,9 +98,19 @@ impl Service {
         })
     }
 
-    /// The action of a name.
+    /// The action of a name. A service's lines are read once, at the first question.
     pub(crate) fn action(self, name: &str) -> Option<Action> {
-        self.actions().find(|action| action.name == name)
+        static KNOWN: LazyLock<RwLock<HashMap<&'static str, Actions>>> = LazyLock::new(RwLock::default);
+        if let Some(actions) = KNOWN.read().unwrap_or_else(PoisonError::into_inner).get(self.name) {
+            return actions.get(name).copied();
+        }
+        let mut actions = Actions::new();
+        for action in self.actions() {
+            actions.entry(action.name).or_insert(action);
+        }
+        let found = actions.get(name).copied();
+        KNOWN.write().unwrap_or_else(PoisonError::into_inner).insert(self.name, actions);
+        found
     }
 
     /// Actions that the service has and Step Functions does not offer.
