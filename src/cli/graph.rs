@@ -11,7 +11,7 @@ pub(super) struct Args {
     /// The pipeline file
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// A drawing for this terminal, a Mermaid flowchart, or Graphviz's language
+    /// A drawing for this terminal, a Mermaid flowchart, Graphviz's language, or a picture
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// Also load libraries that only this project's bunsui.toml names: they run as code on this machine
@@ -24,6 +24,7 @@ enum Format {
     Text,
     Mermaid,
     Dot,
+    Svg,
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Outcome {
@@ -33,6 +34,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Outcome {
         Format::Text => graph::text(&loaded.pipeline),
         Format::Mermaid => graph::mermaid(&loaded.pipeline),
         Format::Dot => graph::dot(&loaded.pipeline),
+        Format::Svg => graph::svg(&loaded.pipeline),
     };
     context.console.data(text.trim_end());
     Ok(Exit::Done)

@@ -1,10 +1,13 @@
-//! A pipeline's graph as text: for a terminal, as a Mermaid flowchart, in Graphviz's language.
+//! A pipeline's graph as text: for a terminal, as a Mermaid flowchart, in Graphviz's language; and as a picture.
 //!
 //! Takes: a [`Pipeline`]. Gives: text in a stable order (each job after its upstreams, ties in the order of the file)
 //! in which every dependency can be seen.
 //! Deliberately does not: know what ran (that is a session's), or print.
 
 mod lanes;
+mod svg;
+
+pub use svg::svg;
 
 use crate::pipeline::{Id, Job, Pipeline, RunIf};
 use lanes::Row;
@@ -93,7 +96,7 @@ fn table(pipeline: &Pipeline, order: impl Iterator<Item = usize> + Clone) -> Vec
 }
 
 /// `lambda`, `lambda, ecs`; the same type twice in a row is `ecs ×2`.
-fn kinds(job: &Job) -> String {
+pub(super) fn kinds(job: &Job) -> String {
     let mut runs: Vec<(&str, usize)> = Vec::new();
     for operation in &job.operations {
         match runs.last_mut() {
@@ -108,7 +111,7 @@ fn kinds(job: &Job) -> String {
     runs.into_iter().map(run).collect::<Vec<_>>().join(", ")
 }
 
-fn conditions(job: &Job) -> Vec<&'static str> {
+pub(super) fn conditions(job: &Job) -> Vec<&'static str> {
     let mut conditions: Vec<_> = run_if(job).into_iter().collect();
     conditions.extend(job.when.is_some().then_some("when"));
     conditions.extend(job.allow_failure.then_some("may fail"));
@@ -116,7 +119,7 @@ fn conditions(job: &Job) -> Vec<&'static str> {
 }
 
 /// How `run_if` is shown where it is not the usual one.
-fn run_if(job: &Job) -> Option<&'static str> {
+pub(super) fn run_if(job: &Job) -> Option<&'static str> {
     match job.run_if {
         RunIf::AllSucceeded => None,
         RunIf::NoneFailed => Some("if none failed"),
@@ -210,4 +213,4 @@ fn quote_dot(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

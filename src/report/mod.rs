@@ -8,6 +8,7 @@ pub mod graph;
 pub mod json;
 pub mod lines;
 pub mod live;
+pub mod picture;
 pub mod retry;
 pub mod summary;
 pub mod text;

@@ -53,6 +53,19 @@ fn failing_as_mermaid() {
 }
 
 #[test]
+fn etl_as_a_picture() {
+    let scratch = scratch();
+    scratch.copy_of_repository("pipelines");
+    let picture = scratch.run("graph pipelines/etl.toml --format svg").expect_code(0).stdout;
+    assert!(picture.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\""), "{picture}");
+    assert!(picture.trim_end().ends_with("</svg>") && !picture.contains("<script"), "{picture}");
+    for job in ["extract", "transform", "temperature", "rain", "wind", "report", "announce"] {
+        assert!(picture.contains(&format!(">{job}</text>")), "{picture}");
+    }
+    assert_eq!(picture.matches("<path ").count(), 8, "a dependency each: {picture}");
+}
+
+#[test]
 fn a_file_that_is_not_there_is_named() {
     let refused = scratch().run("graph nowhere.toml").expect_code(2);
     assert!(refused.stderr.contains("nowhere.toml"), "{}", refused.stderr);

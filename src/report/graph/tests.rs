@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 
 /// `"a; b < a; c < a b"`: jobs in order, each with its upstreams. `!` after a name: it always runs, may be skipped
 /// by `when`, and may fail.
-fn pipeline(text: &str) -> Pipeline {
+pub(in crate::report) fn pipeline(text: &str) -> Pipeline {
     let id = |name: &str| Id::new(name).expect("an id");
     let mut jobs = IndexMap::new();
     for part in text.split(';') {
@@ -228,5 +228,34 @@ fn dot_quotes_what_it_must() {
          \u{20}   \"a-b\" [label=\"a-b\\necs ×2, lambda\", tooltip=\"a-b\"];\n\
          \u{20}   \"node\" [label=\"node\\necs ×2, lambda\", tooltip=\"says \\\"all\\\" is \\\\ well\\nor not\"];\n\
          \u{20}   \"a-b\" -> \"node\" [style=dashed, label=\"always\"];\n}\n"
+    );
+}
+
+#[test]
+fn a_picture_has_every_job_and_every_dependency() {
+    let picture = svg(&pipeline("a; b < a; c! < a b"));
+    for part in [
+        ">a</text>",
+        ">b</text>",
+        ">c</text>",
+        "c: ecs ×2, lambda · always · when · may fail; says",
+        "after a, b",
+    ] {
+        assert!(picture.contains(part), "no {part} in {picture}");
+    }
+    assert_eq!(picture.matches("<path class=\"edge\"").count(), 1, "{picture}");
+    assert_eq!(picture.matches("<path class=\"edge conditional\"").count(), 2, "{picture}");
+}
+
+#[test]
+fn texts_in_a_picture_are_only_texts() {
+    let mut hostile = pipeline("a");
+    hostile.description = Some("</title><script>alert(1)</script>\u{1b}[1m\u{202e}".into());
+    hostile.jobs[0].description = Some("]]><img src=x onerror=alert(1)>\u{0}".into());
+    let picture = svg(&hostile);
+    assert!(!picture.contains("<script") && !picture.contains("<img"), "{picture}");
+    assert!(
+        picture.chars().all(|c| !c.is_control() || c == '\n') && !picture.contains('\u{202e}'),
+        "{picture:?}"
     );
 }

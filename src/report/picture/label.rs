@@ -1,0 +1,54 @@
+//! Texts of pictures and pages: what may be shown of them, and how much room they take.
+
+use crate::diagnostic::shown_as;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// Columns of a terminal that a text takes: two for each wide character of East Asia.
+pub(in crate::report) fn columns(text: &str) -> usize {
+    text.width()
+}
+
+/// At most so many columns of a text, with `…` where something is left out.
+pub(in crate::report) fn cut(text: &str, most: usize) -> String {
+    if columns(text) <= most {
+        return text.to_owned();
+    }
+    let mut width = 1;
+    let kept: String = text
+        .chars()
+        .take_while(|c| {
+            width += c.width().unwrap_or(0);
+            width <= most
+        })
+        .collect();
+    format!("{}…", kept.trim_end())
+}
+
+/// A text of anybody's as it may stand in a page: control characters as their pictures, nothing that turns the direction
+/// of what follows, and at most so many bytes.
+pub(in crate::report) fn shown(text: &str, most: usize) -> String {
+    let kept = &text[..text.floor_char_boundary(most)];
+    let mut shown = String::with_capacity(kept.len());
+    let mut chars = kept.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\r' if chars.peek() == Some(&'\n') => {}
+            '\n' => shown.push('\n'),
+            // No character of XML.
+            '\u{fffe}' | '\u{ffff}' => shown.push('\u{fffd}'),
+            other => shown.push(shown_as(other)),
+        }
+    }
+    if kept.len() < text.len() {
+        shown.push_str(&format!("… ({} bytes more)", text.len() - kept.len()));
+    }
+    shown
+}
+
+/// The same of a text's first line, within so many columns.
+pub(in crate::report) fn shown_line(text: &str, most: usize) -> String {
+    let first = text.lines().next().unwrap_or_default();
+    let is_cut = first.len() < text.trim_end().len();
+    let line = cut(&shown(&first[..first.floor_char_boundary(most * 8)], usize::MAX), most);
+    if is_cut && !line.ends_with('…') { line + " …" } else { line }
+}
