@@ -109,11 +109,13 @@ async fn finish(
     let pinned = deployment(&*store.objects, &session).await.map_err(Failure::surroundings)?;
     let keys = super::session::job_keys(&session, pinned.as_ref());
     let jobs = super::session::job_records(store, &session, keys.iter().map(String::as_str)).await?;
+    let report = super::report::left(store, &session, context).await;
+    let report = report.as_deref();
     match output {
-        Output::Json => console.data(session_line(&session, &jobs)),
+        Output::Json => console.data(session_line(&session, &jobs, report)),
         Output::Human => {
             let pipeline = super::session::failed_pipeline(&jobs, pinned, context);
-            print_session(&session, &jobs, pipeline.as_ref(), context);
+            print_session(&session, &jobs, pipeline.as_ref(), report, context);
         }
     }
     Ok(if is_over { exit_of(session.status) } else { Exit::Paused })

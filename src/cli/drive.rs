@@ -3,6 +3,7 @@
 use super::control::is_driven;
 use super::detach::OnTerminal;
 use super::output::Output;
+use super::report::Of;
 use super::session::{job_records, print_session, session_line};
 use super::{Console, Context, Exit, Failure, Outcome};
 use crate::backend::Stores;
@@ -123,14 +124,24 @@ impl Drive<'_> {
         if let Some(record) = store.sessions.session(&session_id).await.map_err(Failure::surroundings)? {
             let keys = selected_keys(&plan);
             let jobs = job_records(&store, &record, keys.iter().map(String::as_str)).await?;
+            let report = match record.status.is_final() {
+                true => {
+                    let of = Of { session: &record, jobs: &jobs, pipeline: Some(&plan.pipeline) };
+                    super::report::leave(&store, of, context).await
+                }
+                false => None,
+            };
+            let report = report.as_deref();
             match output {
                 Output::Json => {
                     if !used.is_empty() {
                         stream(json!({"event": "service_calls", "calls": used}).to_string());
                     }
-                    stream(session_line(&record, &jobs));
+                    stream(session_line(&record, &jobs, report));
                 }
-                Output::Human => print_session(&record, &jobs, Some(&plan.pipeline), context),
+                Output::Human => {
+                    print_session(&record, &jobs, Some(&plan.pipeline), report, context);
+                }
             }
         }
         if let Some(error) = lost.into_inner() {

@@ -32,6 +32,7 @@ mod plan;
 mod plugin;
 mod preflight;
 mod provenance;
+mod report;
 mod retention;
 mod run;
 mod schema;
@@ -112,6 +113,8 @@ enum Command {
     Session(session::Command),
     /// Read the log lines of a session
     Logs(logs::Args),
+    /// Make a session's report: an HTML page that needs nothing besides itself
+    Report(report::Args),
     /// Operation plugins
     #[command(subcommand)]
     Plugin(plugin::Command),
@@ -262,6 +265,7 @@ fn dispatch(command: Command, context: &Context) -> Outcome {
         Command::Schema(args) => schema::run(&args, context),
         Command::Session(command) => session::run(&command, context),
         Command::Logs(args) => logs::run(&args, context),
+        Command::Report(args) => report::run(&args, context),
         Command::Plugin(command) => plugin::run(&command, context),
         Command::Config(command) => config::run(&command, context),
         Command::Explain(_)

@@ -158,7 +158,8 @@ async fn show(args: &ShowArgs, context: &Context) -> Outcome {
     }
     context.console.data(facts(&session));
     let pipeline = failed_pipeline(&jobs, pinned, context);
-    context.console.raw(&rendered(&session, &jobs, pipeline.as_ref(), context));
+    let report = super::report::left(&store, &session, context).await;
+    context.console.raw(&rendered(&session, &jobs, pipeline.as_ref(), report.as_deref(), context));
     Ok(Exit::Done)
 }
 
@@ -182,9 +183,13 @@ pub(super) fn job_keys(session: &SessionRecord, pinned: Option<&DeploymentRecord
     }
 }
 
-/// The last line of `--output json`.
-pub(super) fn session_line(record: &SessionRecord, jobs: &[JobRecord]) -> String {
-    json!({"event": "session_summary", "session": SessionView::new(record, jobs)}).to_string()
+/// The last line of `--output json`; of a session that has ended here, with the place of its report.
+pub(super) fn session_line(record: &SessionRecord, jobs: &[JobRecord], report: Option<&str>) -> String {
+    let mut line = json!({"event": "session_summary", "session": SessionView::new(record, jobs)});
+    if let Some(report) = report {
+        line["report"] = json!(report);
+    }
+    line.to_string()
 }
 
 fn facts(session: &SessionRecord) -> String {
@@ -265,14 +270,15 @@ pub(super) async fn job_records<'a>(
     Ok(jobs)
 }
 
-/// Prints what a session came to: failures at their lines, then the summary.
+/// Prints what a session came to: failures at their lines, then the summary, with the place of its report.
 pub(super) fn print_session(
     session: &SessionRecord,
     jobs: &[JobRecord],
     pipeline: Option<&Pipeline>,
+    report: Option<&str>,
     context: &Context,
 ) {
-    context.console.talk(rendered(session, jobs, pipeline, context).trim_end());
+    context.console.talk(rendered(session, jobs, pipeline, report, context).trim_end());
 }
 
 /// Failures shown in full; more would bury the first.
@@ -282,6 +288,7 @@ fn rendered(
     session: &SessionRecord,
     jobs: &[JobRecord],
     pipeline: Option<&Pipeline>,
+    report: Option<&str>,
     context: &Context,
 ) -> String {
     let mut text = String::new();
@@ -306,6 +313,9 @@ fn rendered(
         }
     }
     text.push_str(&summary::render(session, jobs, context.console.width));
+    if let Some(report) = report {
+        text.push_str(&format!("its report: {report}\n"));
+    }
     text.push_str(&next_step(session, context));
     text
 }

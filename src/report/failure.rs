@@ -45,7 +45,7 @@ pub fn render(failed: FailedJob<'_>, pipeline: &Pipeline, colour: bool, width: u
 
 /// The cause where it says more than the summary. One that is JSON is what a service said of the whole task: where a
 /// summary was made of it, that is what a reader needs (`--output json` has all).
-fn cause(failure: &FailureRecord) -> Option<&str> {
+pub(super) fn cause(failure: &FailureRecord) -> Option<&str> {
     if failure.detail.is_some() {
         return failure.detail.as_deref();
     }

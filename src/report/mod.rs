@@ -5,6 +5,7 @@
 
 pub mod failure;
 pub mod graph;
+pub mod html;
 pub mod json;
 pub mod lines;
 pub mod live;

@@ -128,6 +128,7 @@ fn a_session_in_which_much_goes_wrong() {
       cleanup   succeeded  [DURATION]  cleaned: true
 
     8 jobs: 2 succeeded, 3 failed, 1 upstream failed, 2 skipped
+    its report: .bunsui/objects/reports/[DAY]/[SESSION].html
     its log lines: bunsui logs [SESSION]
     what did not succeed, again: bunsui session retry [SESSION]  (--with-current: with the file as it is then)
     "#);
@@ -269,6 +270,7 @@ fn a_value_that_is_not_there_is_named_where_it_is_asked_for() {
       number   failed                 -  `when` gave `3`, not a boolean
 
     6 jobs: 1 succeeded, 5 failed
+    its report: .bunsui/objects/reports/[DAY]/[SESSION].html
     its log lines: bunsui logs [SESSION]
     what did not succeed, again: bunsui session retry [SESSION]  (--with-current: with the file as it is then)
     "#);
@@ -342,6 +344,7 @@ fn a_retry_that_does_not_help() {
       python   failed  [DURATION]  RuntimeError: the service is away
 
     2 jobs: 2 failed
+    its report: .bunsui/objects/reports/[DAY]/[SESSION].html
     its log lines: bunsui logs [SESSION]
     what did not succeed, again: bunsui session retry [SESSION]  (--with-current: with the file as it is then)
     "#);

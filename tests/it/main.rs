@@ -41,6 +41,7 @@ mod plugin;
 mod pre_commit;
 mod product;
 mod rendering;
+mod report;
 mod retention;
 mod retry;
 mod run;

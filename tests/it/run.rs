@@ -72,6 +72,7 @@ fn a_pipeline_that_succeeds() {
       tell  skipped                -  `when` is false
 
     3 jobs: 2 succeeded, 1 skipped
+    its report: .bunsui/objects/reports/[DAY]/[SESSION].html
     its log lines: bunsui logs [SESSION]
     ");
     assert_snapshot!(scratch.run("session list").snapshot(), @"
@@ -119,6 +120,7 @@ fn a_pipeline_that_succeeds() {
       tell  skipped                -  `when` is false
 
     3 jobs: 2 succeeded, 1 skipped
+    its report: .bunsui/objects/reports/[DAY]/[SESSION].html
     its log lines: bunsui logs [SESSION]
     ----- stderr -----
     ");
@@ -461,5 +463,5 @@ fn state_is_kept_out_of_version_control() {
         .filter_map(|file| Some(file.strip_prefix(scratch.directory()).ok()?.to_str()?.to_owned()))
         .filter(|name| name.contains("/objects/"))
         .collect();
-    assert_eq!(names.len(), 2, "the deployment and the log: {names:?}");
+    assert_eq!(names.len(), 3, "the deployment, the log and the report: {names:?}");
 }

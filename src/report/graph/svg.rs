@@ -1,7 +1,7 @@
 //! A pipeline's graph as SVG: what its jobs are, before anything ran.
 
 use super::{conditions, kinds, run_if};
-use crate::pipeline::{Job, Pipeline};
+use crate::pipeline::{Id, Job, Pipeline};
 use crate::report::picture::{Drawing, Edge, Line, Node, note, shown};
 
 /// An SVG file that needs nothing besides itself.
@@ -37,7 +37,7 @@ fn words(job: &Job, what: &str) -> String {
         words.push_str(&format!("; {}", shown(description, 400)));
     }
     if !job.depends_on.is_empty() {
-        let upstreams: Vec<&str> = job.depends_on.iter().take(20).map(|id| id.as_str()).collect();
+        let upstreams: Vec<&str> = job.depends_on.iter().take(20).map(Id::as_str).collect();
         words.push_str(&format!("; after {}", upstreams.join(", ")));
     }
     words

@@ -1,5 +1,4 @@
 //! A laid out graph as SVG: for a page, or as a file of its own.
-#![cfg_attr(not(test), expect(dead_code, reason = "pages will draw with it, too"))]
 
 use super::label::columns;
 use super::{Layout, Route, Size, layout, shown_line};

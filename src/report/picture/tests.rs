@@ -1,5 +1,4 @@
 use super::columns::Columns;
-use super::label::cut;
 use super::order::crossings;
 use super::*;
 use proptest::prelude::*;

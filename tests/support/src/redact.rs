@@ -12,9 +12,10 @@ pub struct Redactions {
 
 /// A duration stands alone or after a space or bracket, so that "90s" of a pipeline file in a diagnostic's excerpt stays,
 /// for it is in quotes. One that stands at the right of its column takes the spaces before it along.
-const PATTERNS: [(&str, &str); 11] = [
+const PATTERNS: [(&str, &str); 12] = [
     (r"\b\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:Z|[+-]\d{2}:\d{2})?", "[TIME]"),
     (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "[UUID]"),
+    (r"\breports/\d{4}/\d{2}/\d{2}/", "reports/[DAY]/"),
     (r"\b\d{8}-\d{6}-[0-9a-z]{6}\b", "[SESSION]"),
     (r"(?m)^\d{2}:\d{2}:\d{2}(?:\.\d{3})? ", "[TIME] "),
     (r"\(version [0-9a-f]{12}\)", "(version [DIGEST])"),
