@@ -10,6 +10,7 @@
 mod aws;
 mod background;
 mod breaks;
+mod browser;
 mod cases;
 mod catalogue;
 mod codes;
