@@ -209,7 +209,21 @@ def memory(options, folder):
     yield what, "time", spread([run.seconds], "s", 1, 1), ""
 
 
-BENCHES = {"validate": validate, "commit": commit, "chain": chain, "fan-out": fan_out, "memory": memory}
+def report(options, folder):
+    """A session's report, made again from what is stored; the session itself is not measured."""
+    path = write(folder, "many.toml", generate.pipeline("many", generate.layered(options.jobs)))
+    Run([options.bunsui, "run", path], folder)
+    made = os.path.join(folder, "report.html")
+    runs = [Run([options.bunsui, "report", "last", "--output", made], folder) for _ in range(options.repeat)]
+    what = "report of {:,} jobs".format(options.jobs)
+    yield what, "time", spread([run.seconds for run in runs], "s", 1, 2), "2 s"
+    yield what, "memory", spread([run.megabytes for run in runs], "MB"), ""
+    yield what, "size", spread([os.path.getsize(made)], "MB", 1e-6, 2), "5 MB"
+    drawn = [Run([options.bunsui, "graph", path, "--format", "svg"], folder) for _ in range(options.repeat)]
+    yield "picture of {:,} jobs".format(options.jobs), "time", spread([run.seconds for run in drawn], "s", 1, 2), "2 s"
+
+
+BENCHES = {"validate": validate, "commit": commit, "chain": chain, "fan-out": fan_out, "memory": memory, "report": report}
 
 
 def surroundings(options):
@@ -227,7 +241,7 @@ def main():
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--check-jsonschema", metavar="PATH", help="of commit: measure it too (from PyPI)")
     parser.add_argument("--asl", action="store_true", help="of commit: measure asl-validator too (npm ci in tests/jsonata)")
-    parser.add_argument("--jobs", type=int, default=10000, help="of validate and memory")
+    parser.add_argument("--jobs", type=int, default=10000, help="of validate, memory and report")
     options = parser.parse_args()
     options.bunsui = os.path.abspath(options.bunsui)
     if not os.access(options.bunsui, os.X_OK):
