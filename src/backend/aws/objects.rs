@@ -38,7 +38,8 @@ impl S3Objects {
     async fn put_in_parts(&self, key: &str, bytes: Vec<u8>) -> Result<(), AwsError> {
         let (bucket, client) = (&self.bucket, &self.client);
         let call = self.call("PutObject", key);
-        let begun = client.create_multipart_upload().bucket(bucket).key(key).send().await;
+        let begun = client.create_multipart_upload().bucket(bucket).key(key).content_type(content_type(key));
+        let begun = begun.send().await;
         let upload = begun.map_err(|error| classify(error, &call))?.upload_id.unwrap_or_default();
         let put = async || {
             let parts = self.put_parts(key, &upload, &bytes).await?;
@@ -67,14 +68,27 @@ impl S3Objects {
     }
 }
 
+/// What a browser is told that an object is.
+fn content_type(key: &str) -> &'static str {
+    match key.rsplit_once('.') {
+        Some((_, "html")) => "text/html; charset=utf-8",
+        Some((_, "json")) => "application/json",
+        Some((_, "jsonl")) => "application/jsonl",
+        _ => "application/octet-stream",
+    }
+}
+
 #[async_trait]
 impl ObjectStore for S3Objects {
     async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<(), StoreError> {
         if bytes.len() > PART {
             return Ok(self.put_in_parts(key, bytes).await?);
         }
-        let put = self.client.put_object().bucket(&self.bucket).key(key).body(ByteStream::from(bytes));
-        put.send().await.map_err(|error| classify(error, &self.call("PutObject", key)))?;
+        let put = self.client.put_object().bucket(&self.bucket).key(key).content_type(content_type(key));
+        put.body(ByteStream::from(bytes))
+            .send()
+            .await
+            .map_err(|error| classify(error, &self.call("PutObject", key)))?;
         Ok(())
     }
 

@@ -132,6 +132,7 @@ async fn a_runner_and_a_deployer_can_do_what_is_theirs_and_no_more() {
     runner.run("doctor").expect_code(0);
     runner.run("plan t.toml").expect_code(0);
     let ran = runner.run("run t.toml").expect_code(1).stderr;
+    assert!(ran.contains("its report: s3://"), "{ran}");
     assert!(!ran.contains("warning"), "{ran}");
     runner.run("session retry last").expect_code(1);
     let shown = runner.run("session show last").expect_code(0).stdout;
