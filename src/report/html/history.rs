@@ -25,6 +25,20 @@ pub(super) enum Outcome {
     Lost,
 }
 
+impl Outcome {
+    /// As people say it.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Open => "running",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed out",
+            Self::Cancelled => "cancelled",
+            Self::Lost => "lost: its runner died",
+        }
+    }
+}
+
 /// One attempt of a job.
 #[derive(Debug, Clone)]
 pub(super) struct Attempt {

@@ -101,7 +101,7 @@ fn attempts(view: &View<'_>, record: &JobRecord) -> Markup {
             ol class="attempts" {
                 @for attempt in view.story.history.attempts(&record.job_key).iter().take(20) {
                     li value=(attempt.number) {
-                        (format!("{:?}", attempt.outcome).to_lowercase())
+                        (attempt.outcome.word())
                         @if attempt.is_redriven { ", redriven" }
                         ", " (span_text(attempt.ended_at.map(|ended| ended.duration_since(attempt.started_at))))
                         @if attempt.retries > 0 { ", " (attempt.retries) " of its tries failed" }

@@ -40,7 +40,8 @@ const STEPS: [i64; 26] = [
 #[derive(Debug)]
 pub(super) struct Scale {
     spans: Vec<(Timestamp, Timestamp, f64)>,
-    left: f64,
+    /// Where the first begins.
+    pub(super) left: f64,
     per_ms: f64,
 }
 

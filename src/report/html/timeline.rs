@@ -13,8 +13,7 @@ const MOST_ROWS: usize = 150;
 const ROW: f64 = 22.0;
 const AXIS: f64 = 26.0;
 const WIDTH: f64 = 1060.0;
-/// Where times begin and end; names stand left of them, spans right.
-const LEFT: f64 = 236.0;
+/// Where times end; names stand left of them, spans right.
 const RIGHT: f64 = 980.0;
 /// Characters of a name.
 const NAME: usize = 30;
@@ -29,7 +28,7 @@ pub(super) fn section(view: &View<'_>) -> Option<Markup> {
         return None;
     }
     rows.sort_by_key(|job| (view.story.history.attempts(&view.job(*job).job_key)[0].started_at, *job));
-    let scale = Scale::new(&spans(view), LEFT, RIGHT);
+    let scale = Scale::new(&spans(view), room_for_names(view, &rows), RIGHT);
     let height = AXIS + ROW * rows.len() as f64 + 6.0;
     let label = format!("timeline of {} jobs; the table of jobs has the same figures", rows.len());
     Some(html! {
@@ -42,6 +41,12 @@ pub(super) fn section(view: &View<'_>) -> Option<Markup> {
             }
         }
     })
+}
+
+/// How far right times begin: names of twelve pixels, and the mark of the critical path.
+fn room_for_names(view: &View<'_>, rows: &[usize]) -> f64 {
+    let longest = rows.iter().map(|job| view.job(*job).job_key.len().min(NAME)).max().unwrap_or(0);
+    longest as f64 * 7.3 + 36.0
 }
 
 /// When the session was driven.
@@ -72,6 +77,7 @@ fn legend(view: &View<'_>, scale: &Scale, drawn: usize, ran: usize) -> Markup {
             (swatch("delay", "between two tries"))
             @if !view.critical.is_empty() { li { "◆ on the critical path" } }
             @if !scale.breaks().is_empty() { li { "⋯ nobody drove the session" } }
+            li { "times of day are UTC" }
         }
     }
 }
@@ -95,9 +101,9 @@ fn row(view: &View<'_>, job: usize, y: f64, scale: &Scale) -> Markup {
     let is_critical = view.is_critical(job);
     let mark = if is_critical { "◆ " } else { "" };
     let until = view.story.session.ended_at.unwrap_or(view.story.made_at);
-    let ends = attempts
-        .last()
-        .map_or(LEFT, |last| scale.x(last.ended_at.unwrap_or(until)).max(scale.x(last.started_at) + 2.0));
+    let ends = attempts.last().map_or(scale.left, |last| {
+        scale.x(last.ended_at.unwrap_or(until)).max(scale.x(last.started_at) + 2.0)
+    });
     let words = format!(
         "{}: {}, waited {}, took {}, {} attempts",
         record.job_key,
@@ -109,7 +115,7 @@ fn row(view: &View<'_>, job: usize, y: f64, scale: &Scale) -> Markup {
     html! {
         g class=(if is_critical { "row critical" } else { "row" }) {
             title { (words) }
-            text class="job" x=(number(LEFT - 8.0)) y=(number(y + 15.0)) { (mark) (cut(&record.job_key, NAME)) }
+            text class="job" x=(number(scale.left - 8.0)) y=(number(y + 15.0)) { (mark) (cut(&record.job_key, NAME)) }
             @if let (Some(from), Some(to)) = (view.times[job].ready_at, record.started_at) {
                 (bar("waiting", scale, (from, to), y + 8.0, 6.0))
             }
@@ -138,10 +144,13 @@ fn drawn(attempt: &Attempt, until: Timestamp, y: f64, scale: &Scale) -> Markup {
 
 fn bar(class: &str, scale: &Scale, (from, to): (Timestamp, Timestamp), y: f64, height: f64) -> Markup {
     let (left, right) = (scale.x(from), scale.x(to));
+    let width = (right - left).max(2.0);
     if class == "waiting" && right - left < 1.0 {
         return html! {};
     }
+    // The outline of a narrow one would hide it.
+    let slim = if width < 5.0 { " slim" } else { "" };
     html! {
-        rect class=(class) x=(number(left)) y=(number(y)) width=(number((right - left).max(2.0))) height=(number(height)) rx="2" {}
+        rect class={ (class) (slim) } x=(number(left)) y=(number(y)) width=(number(width)) height=(number(height)) rx="2" {}
     }
 }
