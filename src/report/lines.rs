@@ -177,7 +177,7 @@ fn allowance(allowed: bool) -> &'static str {
 }
 
 /// A cause in a few words. A service's JSON has them under `errorMessage`, or is not for one line.
-fn brief_cause(cause: &str) -> Option<String> {
+pub(super) fn brief_cause(cause: &str) -> Option<String> {
     let message = match serde_json::from_str::<serde_json::Value>(cause) {
         Ok(serde_json::Value::Object(body)) => body.get("errorMessage")?.as_str()?.to_owned(),
         _ => cause.to_owned(),

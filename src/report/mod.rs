@@ -8,6 +8,8 @@ pub mod graph;
 pub mod json;
 pub mod lines;
 pub mod live;
+pub mod log_lines;
 pub mod retry;
+pub mod runner_lines;
 pub mod summary;
 pub mod text;

@@ -24,6 +24,7 @@ mod execute;
 mod explain;
 mod failure;
 mod graph;
+mod history;
 mod hostile;
 mod init;
 mod interpreter;

@@ -84,8 +84,15 @@ fn a_pipeline_that_succeeds() {
     assert_snapshot!(scratch.run("logs last").snapshot(), @"
     exit code: 0
     ----- stdout -----
+    [TIME] [runner] session [SESSION] of small: 3 jobs
+    [TIME] [runner] load started
     [TIME] load/read  reading 2015
+    [TIME] [runner] load succeeded
+    [TIME] [runner] sum started
     [TIME] sum/add  2015: 3 rows, dry false
+    [TIME] [runner] sum succeeded
+    [TIME] [runner] tell skipped: `when` is false
+    [TIME] [runner] session succeeded
     ----- stderr -----
     ");
     let shown = scratch.run("session show last").snapshot();
