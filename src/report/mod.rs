@@ -3,6 +3,8 @@
 //! Takes: events and records. Gives: lines, a live view, JSON, a summary, failures explained down to the line.
 //! Deliberately does not: decide, store, or open a terminal by itself (the command passes where to write).
 
+pub mod attempts;
+pub mod csv;
 pub mod failure;
 pub mod graph;
 pub mod json;

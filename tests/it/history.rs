@@ -1,4 +1,4 @@
-//! `bunsui logs`: what was done and said.
+//! `bunsui logs`, `session list` and `session show`: what was said, and how it went.
 
 use crate::product::{Running, function, given, job, pipeline, wait_until};
 use crate::scratch;
@@ -155,6 +155,49 @@ fn lines_are_downloaded_whole_or_not_at_all() {
     );
 }
 
+#[test]
+fn secrets_are_in_nothing_that_is_stored_or_shown() {
+    let scratch = scratch();
+    let own = "environment = { TOKEN = \"${params.token}\" }";
+    let params = "[params]\ntoken = { type = \"string\", secret = true }\n\n";
+    let script = "echo token $TOKEN; printf '\\033[1m%s' $TOKEN >&2; exit 3";
+    scratch.write("t.toml", pipeline(&(params.to_owned() + &job("a", "", own, script))));
+    let scratch = scratch.with_variable("BUNSUI_PARAM_TOKEN", "hunter22");
+    scratch.run("run t.toml").expect_code(1);
+    scratch.run("logs last --download lines.jsonl").expect_code(0);
+    let shown = [
+        "logs last",
+        "session show last --output json",
+        "session show last --output csv",
+        "session list --output csv",
+    ];
+    let mut texts: Vec<String> =
+        shown.iter().map(|command| scratch.run(command).expect_code(0).stdout).collect();
+    texts.push(scratch.read("lines.jsonl"));
+    for text in texts {
+        assert!(!text.contains("hunter22"), "{text}");
+    }
+    assert!(scratch.read("lines.jsonl").contains("token [secret]"));
+    for file in files(&scratch.directory().join(".bunsui")) {
+        let bytes = std::fs::read(&file).unwrap();
+        assert!(!bytes.windows(8).any(|window| window == b"hunter22"), "{}", file.display());
+    }
+    assert!(sessions(&scratch, "--param token=hunter22").is_empty());
+    assert!(sessions(&scratch, "--param token=[secret]").is_empty());
+}
+
+fn files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().flatten();
+    entries
+        .flat_map(|entry| match entry.path() {
+            // Libraries of plugins.
+            path if path.ends_with("plugins") => Vec::new(),
+            path if path.is_dir() => files(&path),
+            path => vec![path],
+        })
+        .collect()
+}
+
 /// `logs last` that follows, into a file.
 struct Following(Child);
 
@@ -220,4 +263,78 @@ fn whoever_follows_is_told_that_the_runner_is_gone() {
     assert_eq!(following.end(), Some(4));
     let said = scratch.read("followed.err");
     assert!(said.contains("its runner is gone; to go on with it: bunsui session resume"), "{said}");
+}
+
+fn sessions(scratch: &Scratch, filter: &str) -> Vec<String> {
+    let list = scratch.run(&format!("session list --output json {filter}")).expect_code(0).json();
+    let sessions = list["sessions"].as_array().expect("a list").iter();
+    sessions.map(|session| session["session_id"].as_str().expect("a text").to_owned()).collect()
+}
+
+#[test]
+fn sessions_are_found_by_time_parameter_and_label() {
+    let scratch = scratch();
+    let params = "[params]\nyear = { type = \"integer\", default = 2015 }\nname = { type = \"string\", default = \"x\" }\n\n";
+    scratch.write("t.toml", pipeline(&(params.to_owned() + &given("a", "", "1"))));
+    scratch.run("run t.toml --label team=data --label n=1").expect_code(0);
+    scratch.run("run t.toml --param year=2014 --param name=2014 --label team=data").expect_code(0);
+    let all = sessions(&scratch, "");
+    assert_eq!(all.len(), 2);
+    assert_eq!(sessions(&scratch, "--since 1h"), all);
+    assert!(sessions(&scratch, "--until 1h").is_empty());
+    assert_eq!(sessions(&scratch, "--param year=2014"), all[..1]);
+    assert_eq!(sessions(&scratch, "--param name=2014"), all[..1]);
+    assert_eq!(sessions(&scratch, "--param name=x --label n=1"), all[1..]);
+    assert_eq!(sessions(&scratch, "--label team=data"), all);
+    assert!(sessions(&scratch, "--label team=data --label n=2").is_empty());
+    assert!(scratch.run("session list --label team").expect_code(2).stderr.contains("it is `KEY=VALUE`"));
+    let csv = scratch.run("session list --output csv --label n=1").expect_code(0).stdout;
+    let lines: Vec<&str> = csv.lines().collect();
+    assert!(lines[0].starts_with("session_id,pipeline,version,status,"), "{csv}");
+    assert_eq!(lines.len(), 2, "{csv}");
+    let row = lines[1];
+    assert!(row.starts_with(&format!("{},t,", all[1])), "{csv}");
+    assert!(row.ends_with(r#",t.toml,team=data n=1,"{""year"":2015,""name"":""x""}""#), "{csv}");
+}
+
+#[test]
+fn a_session_shows_every_attempt_of_every_job() {
+    let scratch = with_history();
+    let shown = scratch.run("session show last").expect_code(0).snapshot();
+    let (_, history) = shown.split_once("3 jobs: ").expect("the counts");
+    assert_snapshot!(history, @"
+    3 succeeded
+
+      JOB     ATTEMPT  STARTED (UTC)         WAITED      RAN  TRIES  ENDED
+      first         1  [TIME]  [DURATION]  [DURATION]      1  succeeded
+      second        1  [TIME]  [DURATION]  [DURATION]      1  failed
+      second        2  [TIME]  [DURATION]  [DURATION]      1  succeeded
+      third         1  [TIME]  [DURATION]  [DURATION]      1  succeeded
+
+    critical path: first ([DURATION]) > second ([DURATION]) > third ([DURATION])
+    its log lines: bunsui logs [SESSION]
+    ----- stderr -----
+    ");
+    let session = scratch.run("session show last --output json").expect_code(0).json();
+    let attempts = session["attempts"].as_array().expect("a list").iter();
+    let attempts: Vec<String> = attempts
+        .map(|one| format!("{} {} {}", one["job"], one["attempt"], one["ended"]).replace('"', ""))
+        .collect();
+    let expected = ["first 1 succeeded", "second 1 failed", "second 2 succeeded", "third 1 succeeded"];
+    assert_eq!(attempts, expected);
+    for attempt in session["attempts"].as_array().expect("a list") {
+        for member in ["waited_ms", "ran_ms", "between_tries_ms"] {
+            assert!(attempt[member].as_i64().is_some_and(|millis| millis >= 0), "{attempt}");
+        }
+    }
+    let path = session["critical_path"].as_array().expect("a list").iter();
+    assert_eq!(
+        path.map(|step| step["job"].as_str().unwrap_or("?")).collect::<Vec<_>>(),
+        ["first", "second", "third"]
+    );
+    let csv = scratch.run("session show last --output csv").expect_code(0).stdout;
+    let row = csv.lines().nth(2).expect("a row");
+    let id = session["session_id"].as_str().expect("a text");
+    assert!(row.starts_with(&format!("{id},second,1,{id}--second-1,,20")), "{csv}");
+    assert!(row.contains(",failed,") && row.contains(",run,"), "{csv}");
 }
