@@ -13,5 +13,6 @@ pub mod live;
 pub mod log_lines;
 pub mod retry;
 pub mod runner_lines;
+pub mod statistics;
 pub mod summary;
 pub mod text;

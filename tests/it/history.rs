@@ -1,4 +1,4 @@
-//! `bunsui logs`, `session list` and `session show`: what was said, and how it went.
+//! `bunsui logs`, `session list`, `session show` and `pipeline show`: what was said, and how it went.
 
 use crate::product::{Running, function, given, job, pipeline, wait_until};
 use crate::scratch;
@@ -337,4 +337,41 @@ fn a_session_shows_every_attempt_of_every_job() {
     let id = session["session_id"].as_str().expect("a text");
     assert!(row.starts_with(&format!("{id},second,1,{id}--second-1,,20")), "{csv}");
     assert!(row.contains(",failed,") && row.contains(",run,"), "{csv}");
+}
+
+#[test]
+fn a_pipeline_shows_how_its_sessions_went() {
+    let scratch = with_history();
+    std::fs::remove_file(scratch.directory().join("go")).unwrap();
+    scratch.run("run t.toml").expect_code(1);
+    let shown = scratch.run("pipeline show t").expect_code(0).snapshot();
+    let (_, statistics) = shown.split_once("last session: ").expect("the last session");
+    assert_snapshot!(statistics, @"
+    [SESSION] failed
+
+    last 2 sessions: 1 succeeded, 1 failed; success rate 50%
+
+                SUCCEEDED  FAILED      P50      P90      P99      MAX
+      sessions          1       1  [DURATION]  [DURATION]  [DURATION]  [DURATION]
+      first             2       0  [DURATION]  [DURATION]  [DURATION]  [DURATION]
+      second            1       1  [DURATION]  [DURATION]  [DURATION]  [DURATION]
+      third             1       0  [DURATION]  [DURATION]  [DURATION]  [DURATION]
+
+    failed most often: second (1 of 2)
+    ----- stderr -----
+    ");
+    let shown = scratch.run("pipeline show t --output json").expect_code(0).json();
+    let statistics = &shown["statistics"];
+    assert_eq!((&statistics["sessions"], &statistics["success_rate"]), (&2.into(), &0.5.into()), "{shown}");
+    let duration = &statistics["duration_ms"];
+    assert!(duration["p50"].as_u64().is_some_and(|millis| millis > 0), "{shown}");
+    assert_eq!(duration["p50"], duration["max"], "one has succeeded: {shown}");
+    let of_last = scratch.run("pipeline show t --last 1 --output csv").expect_code(0).stdout;
+    assert!(
+        of_last.starts_with(
+            "pipeline,job,succeeded,failed,success_rate,p50_ms,p90_ms,p99_ms,max_ms\nt,,0,1,0.0000,,,,\n"
+        ),
+        "{of_last}"
+    );
+    assert!(of_last.contains("\nt,second,0,1,0.0000,,,,\n"), "{of_last}");
 }
