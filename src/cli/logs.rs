@@ -14,7 +14,7 @@ use crate::report::text::printable_json;
 use crate::runner::port::StoreError;
 use crate::session::{LogFilter, LogOrigin, LogRecord, SessionId, SessionRecord, SessionStatus};
 use crate::settings::BackendKind;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use reading::Reading;
 use regex::{Regex, RegexBuilder};
 use std::collections::VecDeque;
@@ -153,6 +153,9 @@ fn pause(backend: BackendKind) -> Duration {
     }
 }
 
+/// So long after the end nothing arrives any more.
+const SETTLING: SignedDuration = SignedDuration::from_secs(30);
+
 async fn follow(reading: &mut Reading, printer: &mut Printer<'_>, store: &Stores, id: &SessionId) -> Outcome {
     let backend = printer.context.settings.backend;
     let mut was_over = false;
@@ -169,7 +172,9 @@ async fn follow(reading: &mut Reading, printer: &mut Printer<'_>, store: &Stores
         }
         printer.print(reading).await?;
         // On AWS what is said at the end arrives a little later.
-        if is_over && (was_over || backend == BackendKind::Local) {
+        let ended = now.ended_at.map(|ended_at| Timestamp::now().duration_since(ended_at));
+        let is_settled = ended.is_some_and(|ended| ended > SETTLING) || backend == BackendKind::Local;
+        if is_over && (was_over || is_settled) {
             return Ok(printer.say_end(&now));
         }
         was_over = is_over;

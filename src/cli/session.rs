@@ -106,7 +106,7 @@ pub(super) fn print_session(
     pipeline: Option<&Pipeline>,
     context: &Context,
 ) {
-    context.console.talk(rendered(session, jobs, pipeline, "", context).trim_end());
+    context.console.talk(rendered(session, jobs, pipeline, context).trim_end());
 }
 
 /// Failures shown in full; more would bury the first.
@@ -116,7 +116,6 @@ fn rendered(
     session: &SessionRecord,
     jobs: &[JobRecord],
     pipeline: Option<&Pipeline>,
-    history: &str,
     context: &Context,
 ) -> String {
     let mut text = String::new();
@@ -141,7 +140,6 @@ fn rendered(
         }
     }
     text.push_str(&summary::render(session, jobs, context.console.width));
-    text.push_str(history);
     text.push_str(&next_step(session));
     text
 }

@@ -119,6 +119,12 @@ fn a_pipeline_that_succeeds() {
     param       dry = false
     label       team=data
 
+      JOB   ATTEMPT  STARTED (UTC)         WAITED      RAN  TRIES  ENDED
+      load        1  [TIME]  [DURATION]  [DURATION]      1  succeeded
+      sum         1  [TIME]  [DURATION]  [DURATION]      1  succeeded
+
+    critical path: load ([DURATION]) > sum ([DURATION])
+
     session [SESSION] succeeded in [DURATION]
 
       load  succeeded  [DURATION]  rows: 3
@@ -126,12 +132,6 @@ fn a_pipeline_that_succeeds() {
       tell  skipped                -  `when` is false
 
     3 jobs: 2 succeeded, 1 skipped
-
-      JOB   ATTEMPT  STARTED (UTC)         WAITED      RAN  TRIES  ENDED
-      load        1  [TIME]  [DURATION]  [DURATION]      1  succeeded
-      sum         1  [TIME]  [DURATION]  [DURATION]      1  succeeded
-
-    critical path: load ([DURATION]) > sum ([DURATION])
     its log lines: bunsui logs [SESSION]
     ----- stderr -----
     ");

@@ -67,9 +67,10 @@ pub(super) async fn show(args: &ShowArgs, context: &Context) -> Outcome {
         return Ok(Exit::Done);
     }
     context.console.data(facts(&session));
+    context.console.raw(&attempts::render(&attempts));
+    // From here on it is what the run said at its end.
     let pipeline = failed_pipeline(&jobs, pinned, context);
-    let history = attempts::render(&attempts);
-    context.console.raw(&rendered(&session, &jobs, pipeline.as_ref(), &history, context));
+    context.console.raw(&rendered(&session, &jobs, pipeline.as_ref(), context));
     Ok(Exit::Done)
 }
 
