@@ -223,7 +223,73 @@ def report(options, folder):
     yield "picture of {:,} jobs".format(options.jobs), "time", spread([run.seconds for run in drawn], "s", 1, 2), "2 s"
 
 
-BENCHES = {"validate": validate, "commit": commit, "chain": chain, "fan-out": fan_out, "memory": memory, "report": report}
+LOG_FILES, LOG_LINES = 100, 10000
+
+
+def logs(options, folder):
+    """A session of 100 jobs that said 10,000 lines each, a hundred at a time beside each other."""
+    path = write(folder, "said.toml", generate.pipeline("said", generate.chain(1)))
+    Run([options.bunsui, "run", path], folder)
+    said = said_lines(options, folder)
+    command = [options.bunsui, "logs", "last", "--source", "operation"]
+    runs = [Reading(command, folder) for _ in range(options.repeat)]
+    for run in runs:
+        if run.lines != LOG_FILES * LOG_LINES:
+            raise Failed("logs gave {:,} lines".format(run.lines))
+    what = "logs of {:,} lines ({:.0f} MB)".format(LOG_FILES * LOG_LINES, said / 1e6)
+    yield what, "first line", spread([run.first for run in runs], "ms", 1000), "100 ms"
+    yield what, "all lines", spread([run.seconds for run in runs], "s", 1, 1), ""
+    yield what, "memory", spread([run.megabytes for run in runs], "MB"), ""
+    found = [Reading(command + ["--grep", "row 4711 of"], folder) for _ in range(options.repeat)]
+    yield what, "--grep, {} found".format(found[0].lines), spread([run.seconds for run in found], "s", 1, 1), ""
+
+
+def said_lines(options, folder):
+    """Writes them as those of the only session that there is; gives their bytes."""
+    listed = subprocess.check_output([options.bunsui, "session", "list", "--output", "json"], cwd=folder)
+    name = json.loads(listed)["sessions"][0]["session_id"]
+    session = pathlib.Path(folder, ".bunsui/objects/logs", name[:4], name[4:6], name[6:8], name)
+    begin, written = time.time() - 3600, 0
+    for job in range(LOG_FILES):
+        place = session / "job_{}".format(job)
+        place.mkdir(parents=True)
+        with open(place / "run.1-1.jsonl", "w") as file:
+            for line in range(LOG_LINES):
+                at = begin + line * 0.1 + job * 0.001
+                moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at)) + ".{:03}Z".format(int(at % 1 * 1000))
+                written += file.write(json.dumps({
+                    "ts": moment, "level": "info", "source": "operation", "session_id": session.name,
+                    "job_id": "job_{}".format(job), "operation": "run", "attempt": 1, "try": 1,
+                    "message": "row {} of the table, which is as long as lines are".format(line), "fields": {},
+                }, separators=(",", ":")) + "\n")
+    return written
+
+
+class Reading:
+    """One process whose lines are read as they come."""
+
+    def __init__(self, command, folder):
+        environment = {"PATH": os.environ["PATH"], "HOME": folder, "TERM": "dumb"}
+        started = time.perf_counter()
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        peaks = Peaks(process.pid)
+        self.lines = 1 if process.stdout.readline() else 0
+        self.first = time.perf_counter() - started
+        while True:
+            block = process.stdout.read1(1 << 20)
+            if not block:
+                break
+            self.lines += block.count(b"\n")
+        self.seconds = time.perf_counter() - started
+        peaks.stop()
+        self.megabytes = peaks.runner / 1024
+        if process.wait() != 0:
+            raise Failed("{} ended with {}".format(" ".join(command), process.returncode))
+
+
+BENCHES = {
+    "validate": validate, "commit": commit, "chain": chain, "fan-out": fan_out, "memory": memory, "report": report, "logs": logs,
+}
 
 
 def surroundings(options):

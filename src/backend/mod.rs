@@ -3,7 +3,10 @@
 #[cfg(feature = "aws")]
 pub mod aws;
 mod failure;
+mod lines;
 pub mod local;
+
+pub use lines::{LineSource, LineSources, Lines};
 
 use crate::runner::port::{ObjectStore, SessionStore};
 use std::sync::Arc;

@@ -1,18 +1,25 @@
-//! `bunsui logs SESSION`: the log lines of its operations.
+//! `bunsui logs SESSION`: what its runner did and its operations said, in the order of time.
 
+mod download;
+mod names;
+mod reading;
+
+use super::moments::parse_past;
 use super::output::Output;
 use super::store::{block_on, find_session};
-use super::{Context, Exit, Failure, Outcome};
+use super::{Context, Exit, Failure, Outcome, control};
 use crate::backend::Stores;
-use crate::backend::local::{objects_folder, read_logs};
-use crate::diagnostic::{Sink, Source, known_names};
-use crate::document::{self, Table, Value, ValueKind};
-use crate::plan::NoSuchJob;
-use crate::report::text::printable;
-use crate::runner::port::deployment;
-use crate::session::{DeploymentRecord, LogFilter, LogRecord, SessionRecord};
+use crate::report::log_lines::LogText;
+use crate::report::text::printable_json;
+use crate::runner::port::StoreError;
+use crate::session::{LogFilter, LogOrigin, LogRecord, SessionId, SessionRecord, SessionStatus};
 use crate::settings::BackendKind;
-use indexmap::IndexSet;
+use jiff::{SignedDuration, Timestamp};
+use reading::Reading;
+use regex::{Regex, RegexBuilder};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -25,111 +32,238 @@ pub(super) struct Args {
     /// Only lines of this operation
     #[arg(long, value_name = "NAME")]
     operation: Option<String>,
-    /// Only lines at least as bad as this
+    /// Only lines of this attempt of the job
+    #[arg(long, value_name = "N")]
+    attempt: Option<u32>,
+    /// Only lines at least as bad as this. Without it, what operations say is shown whole, and of the runner's own steps the
+    /// main ones
     #[arg(long, value_name = "LEVEL", value_parser = ["debug", "info", "warn", "error"])]
     level: Option<String>,
-    /// Lines for people, or the stored JSON lines
+    /// Only lines of this source; may be given several times
+    #[arg(long, value_enum, value_name = "SOURCE")]
+    source: Vec<SourceChoice>,
+    /// Only lines from then on: `10m` ago, `2026-11-24`, `2026-11-24T09:15:30Z`
+    #[arg(long, value_name = "TIME", value_parser = parse_past)]
+    since: Option<Timestamp>,
+    /// Only lines before then
+    #[arg(long, value_name = "TIME", value_parser = parse_past)]
+    until: Option<Timestamp>,
+    /// Only lines whose text has a match of this regular expression
+    #[arg(long, value_name = "RE")]
+    grep: Option<String>,
+    /// `--grep` takes capitals for small letters and the other way round
+    #[arg(long, requires = "grep")]
+    ignore_case: bool,
+    /// Only the last so many
+    #[arg(long, value_name = "N")]
+    tail: Option<usize>,
+    /// Go on as lines come, until the session ends
+    #[arg(long, short)]
+    follow: bool,
+    /// Write JSON Lines to a file, whole or not at all; `-`: to standard output
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["follow", "output", "tail"])]
+    download: Option<String>,
+    /// Lines for people, or JSON lines
     #[arg(long, value_enum, default_value_t = Output::Human)]
     output: Output,
 }
 
-/// An operation was named that the pipeline, or the job, does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum SourceChoice {
+    /// What drives the session
+    Runner,
+    /// Functions, containers, processes
+    Operation,
+    /// Histories of executions, on AWS
+    StepFunctions,
+}
+
+/// `--grep` is no regular expression.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
-#[error("{whose} has no operation `{operation}`")]
-#[diagnostic(code("bunsui::pipeline::no_such_operation"))]
-struct NoSuchOperation {
-    whose: String,
-    operation: String,
-    #[help]
-    help: String,
+#[error("`{pattern}` is no regular expression: {message}")]
+#[diagnostic(
+    code("bunsui::session::bad_pattern"),
+    help("a character that means itself and is not a letter or a digit is written with `\\` before it")
+)]
+struct BadPattern {
+    pattern: String,
+    message: String,
+}
+
+impl Args {
+    fn filter(&self) -> Result<LogFilter, Failure> {
+        let written = |time: Timestamp| format!("{time:.3}");
+        let source = |choice: &SourceChoice| match choice {
+            SourceChoice::Runner => LogOrigin::Runner,
+            SourceChoice::Operation => LogOrigin::Operation,
+            SourceChoice::StepFunctions => LogOrigin::StepFunctions,
+        };
+        Ok(LogFilter {
+            job: self.job.clone(),
+            operation: self.operation.clone(),
+            level: self.level.clone(),
+            attempt: self.attempt,
+            since: self.since.map(written),
+            until: self.until.map(written),
+            pattern: self.pattern()?,
+            sources: self.source.iter().map(source).collect(),
+        })
+    }
+
+    fn pattern(&self) -> Result<Option<Regex>, Failure> {
+        let Some(pattern) = &self.grep else { return Ok(None) };
+        let regex = RegexBuilder::new(pattern).case_insensitive(self.ignore_case).build();
+        regex.map(Some).map_err(|error| {
+            let message = error.to_string();
+            // The last line says what; those before it show where.
+            let message = message.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+            Failure::bad_input(BadPattern { pattern: pattern.clone(), message })
+        })
+    }
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Outcome {
-    let filter =
-        LogFilter { job: args.job.clone(), operation: args.operation.clone(), level: args.level.clone() };
-    let (session, records) = block_on(async {
+    let filter = Arc::new(args.filter()?);
+    block_on(async {
         let (store, session) = find_session(&args.session, context).await?;
-        check_names(args, &session, &store).await?;
-        let records = match context.settings.backend {
-            BackendKind::Local => {
-                let objects = objects_folder(&context.settings.local.state);
-                read_logs(&objects, &session.session_id, &filter).map_err(Failure::surroundings)?
-            }
-            BackendKind::Aws => super::aws::session_logs(&session, &store, &filter, context).await?,
+        names::check_names(args, &session, &store).await?;
+        let mut reading = Reading::open(&session, &store, filter, context).await?;
+        if let Some(file) = &args.download {
+            return download::download(file, &mut reading, context).await;
+        }
+        let mut printer = Printer::new(args, &session, context);
+        let exit = if args.follow {
+            follow(&mut reading, &mut printer, &store, &session.session_id).await?
+        } else {
+            printer.print(&mut reading).await?;
+            Exit::Done
         };
-        Ok::<_, Failure>((session, records))
-    })??;
-    if records.is_empty() {
-        context.console.talk(format!("session {}: no such log lines", session.session_id));
+        if printer.count == 0 {
+            context.console.talk(format!("session {}: no such log lines", session.session_id));
+        }
+        Ok(exit)
+    })?
+}
+
+/// How long nothing is asked while nothing has come. CloudWatch and Step Functions give few answers a second for a whole account.
+fn pause(backend: BackendKind) -> Duration {
+    match backend {
+        BackendKind::Local => Duration::from_millis(250),
+        BackendKind::Aws => Duration::from_secs(6),
     }
-    for record in &records {
-        match args.output {
-            Output::Json => context.console.data(serde_json::to_string(record).unwrap_or_default()),
-            Output::Human => context.console.data(line(record)),
+}
+
+/// So long after the end nothing arrives any more.
+const SETTLING: SignedDuration = SignedDuration::from_secs(30);
+
+async fn follow(reading: &mut Reading, printer: &mut Printer<'_>, store: &Stores, id: &SessionId) -> Outcome {
+    let backend = printer.context.settings.backend;
+    let mut was_over = false;
+    loop {
+        // Before the lines: what is said before the end is stored before it.
+        let now = store.sessions.session(id).await.map_err(Failure::surroundings)?;
+        let gone = || Failure::surroundings(StoreError::Gone { session: id.to_string() });
+        let now = now.ok_or_else(gone)?;
+        let round = tokio::time::Instant::now();
+        let is_over = now.status.is_final() || !control::is_driven(&now);
+        reading.again().await?;
+        if is_over {
+            reading.keep_nothing_back();
+        }
+        printer.print(reading).await?;
+        // On AWS what is said at the end arrives a little later.
+        let ended = now.ended_at.map(|ended_at| Timestamp::now().duration_since(ended_at));
+        let is_settled = ended.is_some_and(|ended| ended > SETTLING) || backend == BackendKind::Local;
+        if is_over && (was_over || is_settled) {
+            return Ok(printer.say_end(&now));
+        }
+        was_over = is_over;
+        // A session of thousands of files is not looked at all the time.
+        tokio::time::sleep(pause(backend).max(round.elapsed() * 3)).await;
+    }
+}
+
+/// Prints lines: the first ones at once, the others some at a time.
+struct Printer<'a> {
+    output: Output,
+    text: LogText,
+    /// Of the first round, so many at its end.
+    tail: Option<usize>,
+    ready: String,
+    count: usize,
+    context: &'a Context,
+}
+
+/// Bytes that are printed at once.
+const AT_ONCE: usize = 16 * 1024;
+
+impl<'a> Printer<'a> {
+    fn new(args: &Args, session: &SessionRecord, context: &'a Context) -> Self {
+        let text = LogText::new(&session.created_at.strftime("%Y-%m-%d").to_string());
+        Self { output: args.output, text, tail: args.tail, ready: String::new(), count: 0, context }
+    }
+
+    /// Prints what there is.
+    async fn print(&mut self, reading: &mut Reading) -> Result<(), Failure> {
+        match self.tail.take() {
+            None => {
+                while let Some(line) = reading.next().await? {
+                    self.put(&line);
+                }
+            }
+            Some(most) => {
+                for line in last(most, reading).await? {
+                    self.put(&line);
+                }
+            }
+        }
+        self.flush();
+        Ok(())
+    }
+
+    fn put(&mut self, line: &LogRecord) {
+        self.ready += &match self.output {
+            Output::Json => printable_json(line),
+            Output::Human => self.text.line(line),
+        };
+        self.ready.push('\n');
+        self.count += 1;
+        if self.count == 1 || self.ready.len() >= AT_ONCE {
+            self.flush();
         }
     }
-    Ok(Exit::Done)
-}
 
-/// A misspelt job or operation would look like one that said nothing.
-async fn check_names(args: &Args, session: &SessionRecord, store: &Stores) -> Result<(), Failure> {
-    if args.job.is_none() && args.operation.is_none() {
-        return Ok(());
-    }
-    let Some(pinned) = deployment(&*store.objects, session).await.map_err(Failure::surroundings)? else {
-        return Ok(());
-    };
-    let job = args.job.as_deref();
-    if let Some(job) = job.filter(|job| !pinned.jobs.iter().any(|known| known == job)) {
-        let jobs = pinned.jobs.iter().map(String::as_str);
-        return Err(Failure::bad_input(NoSuchJob::new(&session.pipeline_id, job, jobs)));
-    }
-    let Some(operation) = &args.operation else { return Ok(()) };
-    match operations(&pinned, job) {
-        Some(known) if !known.contains(operation) => {
-            let help = known_names(operation, "operations", known.iter().map(String::as_str));
-            let whose = match job {
-                Some(job) => format!("job `{job}`"),
-                None => format!("pipeline `{}`", session.pipeline_id),
-            };
-            Err(Failure::bad_input(NoSuchOperation { whose, operation: operation.clone(), help }))
+    fn flush(&mut self) {
+        if !self.ready.is_empty() {
+            self.context.console.raw(&self.ready);
+            self.ready.clear();
         }
-        _ => Ok(()),
+    }
+
+    /// Why nothing more comes.
+    fn say_end(&self, session: &SessionRecord) -> Exit {
+        if session.status.is_final() {
+            return Exit::Done;
+        }
+        let id = &session.session_id;
+        let paused = || format!("the session is paused; to go on with it: bunsui session resume {id}");
+        let why = match session.status {
+            SessionStatus::Paused => Some(paused()),
+            _ => control::left_line(session),
+        };
+        why.into_iter().for_each(|why| self.context.console.talk(why));
+        Exit::Paused
     }
 }
 
-/// The names of a job's operations, or of all; none where the pinned text cannot be read any more.
-fn operations(pinned: &DeploymentRecord, job: Option<&str>) -> Option<IndexSet<String>> {
-    let source = Source::new(&pinned.file, pinned.text.as_str());
-    let document = document::parse(&source, &mut Sink::new())?;
-    let jobs = table(document.root.value("jobs")?)?;
-    let jobs = jobs.entries.iter().filter(|(name, _)| job.is_none_or(|job| job == name.as_str()));
-    let operations = jobs.filter_map(|(_, entry)| match &table(&entry.value)?.value("operations")?.kind {
-        ValueKind::Array(items) => Some(items),
-        _ => None,
-    });
-    let names = operations.flatten().filter_map(|operation| match &table(operation)?.value("name")?.kind {
-        ValueKind::String(name) => Some(name.clone()),
-        _ => None,
-    });
-    Some(names.collect())
-}
-
-fn table(value: &Value) -> Option<&Table> {
-    match &value.kind {
-        ValueKind::Table(table) => Some(table),
-        _ => None,
+/// The last lines of all that there are.
+async fn last(most: usize, reading: &mut Reading) -> Result<VecDeque<LogRecord>, Failure> {
+    let mut kept = VecDeque::new();
+    while let Some(line) = reading.next().await? {
+        kept.push_back(line);
+        if kept.len() > most {
+            kept.pop_front();
+        }
     }
-}
-
-/// `09:15:30.123 extract/fetch  message`, with the level where it is not `info`.
-fn line(record: &LogRecord) -> String {
-    let time = record.ts.split_once('T').map_or(record.ts.as_str(), |(_, time)| time.trim_end_matches('Z'));
-    let level =
-        if record.level == "info" { String::new() } else { format!("{} ", record.level.to_uppercase()) };
-    let attempt = match (record.attempt, record.try_number) {
-        (1, 1) => String::new(),
-        (attempt, tried) => format!(" [attempt {attempt}, try {tried}]"),
-    };
-    format!("{time} {}/{}{attempt}  {level}{}", record.job_id, record.operation, printable(&record.message))
+    Ok(kept)
 }

@@ -24,6 +24,7 @@ mod init;
 mod load;
 mod logs;
 mod man;
+mod moments;
 mod output;
 mod parameters;
 mod paths;

@@ -1,5 +1,7 @@
 //! `bunsui pipeline list|show|delete`: pipelines that have been run or deployed, and their versions.
 
+mod show;
+
 use super::output::Output;
 use super::store::{block_on, open_store};
 use super::{Context, Exit, Failure, Outcome};
@@ -10,13 +12,14 @@ use crate::runner::port::{DEPLOYMENTS, SessionFilter, deployment_key, deployment
 use crate::session::SessionStatus;
 use crate::session::{DeploymentRecord, SessionRecord};
 use serde_json::json;
+use show::ShowArgs;
 use std::collections::BTreeMap;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     /// Pipelines, each with its last session
     List(ListArgs),
-    /// The versions of one
+    /// The versions of one, and how its last sessions went
     Show(ShowArgs),
     /// On AWS: delete the state machines of one, its role and its versions
     Delete(DeleteArgs),
@@ -24,16 +27,6 @@ pub(super) enum Command {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ListArgs {
-    /// A table for people, or JSON
-    #[arg(long, value_enum, default_value_t = Output::Human)]
-    output: Output,
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct ShowArgs {
-    /// The pipeline's name
-    #[arg(value_name = "NAME")]
-    name: String,
     /// A table for people, or JSON
     #[arg(long, value_enum, default_value_t = Output::Human)]
     output: Output,
@@ -70,7 +63,7 @@ pub(super) fn run(command: &Command, context: &Context) -> Outcome {
     block_on(async {
         match command {
             Command::List(args) => list(args, context).await,
-            Command::Show(args) => show(args, context).await,
+            Command::Show(args) => show::show(args, context).await,
             Command::Delete(args) => delete(args, context).await,
         }
     })?
@@ -147,32 +140,6 @@ async fn deployments(name: &str, stores: &Stores) -> Result<Vec<DeploymentRecord
     let number = |deployment: &DeploymentRecord| deployment.version.parse::<u64>().ok();
     found.sort_by_key(|deployment| std::cmp::Reverse((number(deployment), deployment.created_at)));
     Ok(found)
-}
-
-async fn show(args: &ShowArgs, context: &Context) -> Outcome {
-    let Some(stores) = open_store(context).await? else {
-        let help = "nothing has run yet".to_owned();
-        return Err(Failure::bad_input(PipelineError::NotKnown { name: args.name.clone(), help }));
-    };
-    let found = deployments(&args.name, &stores).await?;
-    if args.output == Output::Json {
-        context.console.data(json!({"pipeline": args.name, "versions": found}));
-        return Ok(Exit::Done);
-    }
-    context.console.data(format!("{:12}  {:20}  {:>4}  FILE", "VERSION", "SINCE (UTC)", "JOBS"));
-    for deployment in &found {
-        context.console.data(format!(
-            "{:12}  {:20}  {:>4}  {}",
-            deployment.version,
-            deployment.created_at.strftime("%Y-%m-%d %H:%M:%S").to_string(),
-            deployment.jobs.len(),
-            deployment.file
-        ));
-    }
-    if let Some(last) = last_session(&stores, &args.name).await? {
-        context.console.data(format!("last session: {} {}", last.session_id, last.status));
-    }
-    Ok(Exit::Done)
 }
 
 async fn delete(args: &DeleteArgs, context: &Context) -> Outcome {

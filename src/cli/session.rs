@@ -1,17 +1,18 @@
-//! `bunsui session list|show`: what has run.
+//! `bunsui session`: what has run, and a hand on it.
 
-use super::output::Output;
-use super::store::{block_on, find_session, open_store};
-use super::{Context, Exit, Failure, Outcome, attach, control, retention};
+mod list;
+mod show;
+
+use super::store::block_on;
+use super::{Context, Failure, Outcome, attach, control, retention};
 use crate::backend::Stores;
 use crate::pipeline::Pipeline;
 use crate::report::failure::{self, FailedJob};
 use crate::report::summary::{self, SessionView};
-use crate::report::text::{between, pause_line, printable};
-use crate::runner::port::{SessionFilter, deployment};
-use crate::session::{DeploymentRecord, JobRecord, JobStatus, SessionRecord, SessionStatus, SliceRecord};
-use crate::settings::BackendKind;
+use crate::session::{DeploymentRecord, JobRecord, JobStatus, SessionRecord, SessionStatus};
+use list::ListArgs;
 use serde_json::json;
+use show::ShowArgs;
 use std::collections::HashMap;
 
 #[derive(Debug, clap::Subcommand)]
@@ -36,35 +37,6 @@ pub(super) enum Command {
     Prune(retention::PruneArgs),
 }
 
-#[derive(Debug, clap::Args)]
-pub(super) struct ListArgs {
-    /// Only sessions of this pipeline
-    #[arg(long, value_name = "NAME")]
-    pipeline: Option<String>,
-    /// Only sessions in this status; may be given several times
-    #[arg(long, value_name = "STATUS", value_parser = parse_status)]
-    status: Vec<SessionStatus>,
-    /// At most so many
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    limit: usize,
-    /// A table for people, or JSON
-    #[arg(long, value_enum, default_value_t = Output::Human)]
-    output: Output,
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct ShowArgs {
-    /// A session's id, a part of one, or `last`
-    #[arg(value_name = "SESSION")]
-    session: String,
-    /// Print the pipeline file as the session ran it, and nothing else
-    #[arg(long)]
-    file: bool,
-    /// Text for people, or JSON
-    #[arg(long, value_enum, default_value_t = Output::Human)]
-    output: Output,
-}
-
 pub(super) fn parse_status(text: &str) -> Result<SessionStatus, String> {
     serde_json::from_value(json!(text)).map_err(|_| {
         "a status is created, running, pausing, paused, cancelling, succeeded, failed, timed_out or cancelled".into()
@@ -73,8 +45,8 @@ pub(super) fn parse_status(text: &str) -> Result<SessionStatus, String> {
 
 pub(super) fn run(command: &Command, context: &Context) -> Outcome {
     match command {
-        Command::List(args) => block_on(list(args, context))?,
-        Command::Show(args) => block_on(show(args, context))?,
+        Command::List(args) => block_on(list::list(args, context))?,
+        Command::Show(args) => block_on(show::show(args, context))?,
         Command::Resume(args) => control::resume(args, context),
         Command::Pause(args) => control::pause(args, context),
         Command::Cancel(args) => control::cancel(args, context),
@@ -83,84 +55,6 @@ pub(super) fn run(command: &Command, context: &Context) -> Outcome {
         Command::Delete(args) => retention::delete(args, context),
         Command::Prune(args) => retention::prune(args, context),
     }
-}
-
-async fn list(args: &ListArgs, context: &Context) -> Outcome {
-    let filter = SessionFilter {
-        pipeline: args.pipeline.clone(),
-        statuses: args.status.clone(),
-        limit: args.limit,
-        ..SessionFilter::default()
-    };
-    let sessions = match open_store(context).await? {
-        Some(store) => store.sessions.sessions(&filter).await.map_err(Failure::surroundings)?,
-        None => Vec::new(),
-    };
-    match args.output {
-        Output::Json => context.console.data(json!({"sessions": sessions})),
-        Output::Human if sessions.is_empty() => {
-            let is_filtered = filter.pipeline.is_some() || !filter.statuses.is_empty();
-            context.console.talk(if is_filtered {
-                "no session is of that kind; `bunsui session list` shows all"
-            } else {
-                "there is no session yet; `bunsui run FILE` makes one"
-            });
-        }
-        Output::Human => {
-            let longest = sessions.iter().map(|session| session.pipeline_id.len()).max().unwrap_or(0).max(8);
-            context.console.data(format!(
-                "{:22}  {:longest$}  {:10}  {:20}  {:>8}  LABELS",
-                "SESSION", "PIPELINE", "STATUS", "CREATED (UTC)", "TOOK"
-            ));
-            for session in &sessions {
-                context.console.data(list_line(session, longest));
-                if let Some(pause) = &session.pause {
-                    context.console.data(format!("  {}", pause_line(pause)));
-                }
-                if let Some(line) = control::left_line(session) {
-                    context.console.data(format!("  {line}"));
-                }
-            }
-        }
-    }
-    Ok(Exit::Done)
-}
-
-fn list_line(session: &SessionRecord, longest: usize) -> String {
-    let took = session.started_at.zip(session.ended_at).map_or("-".into(), |(from, to)| between(from, to));
-    let label = |(key, value): (&String, &String)| printable(&format!("{key}={value}")).into_owned();
-    let labels: Vec<String> = session.labels.iter().map(label).collect();
-    let line = format!(
-        "{:22}  {:longest$}  {:10}  {:20}  {took:>8}  {}",
-        session.session_id,
-        session.pipeline_id,
-        session.status.name(),
-        session.created_at.strftime("%Y-%m-%d %H:%M:%S").to_string(),
-        labels.join(" ")
-    );
-    line.trim_end().to_owned()
-}
-
-async fn show(args: &ShowArgs, context: &Context) -> Outcome {
-    let (store, session) = find_session(&args.session, context).await?;
-    let pinned = deployment(&*store.objects, &session).await.map_err(Failure::surroundings)?;
-    if args.file {
-        let pinned = pinned.ok_or_else(|| control::pin_missing(&session))?;
-        context.console.raw(&pinned.text);
-        return Ok(Exit::Done);
-    }
-    let keys = job_keys(&session, pinned.as_ref());
-    let jobs = job_records(&store, &session, keys.iter().map(String::as_str)).await?;
-    if args.output == Output::Json {
-        let view = SessionView::new(&session, &jobs);
-        context.console.data(serde_json::to_string(&view).unwrap_or_default());
-        return Ok(Exit::Done);
-    }
-    context.console.data(facts(&session));
-    let pipeline = failed_pipeline(&jobs, pinned, context);
-    let report = super::report::left(&store, &session, context).await;
-    context.console.raw(&rendered(&session, &jobs, pipeline.as_ref(), report.as_deref(), context));
-    Ok(Exit::Done)
 }
 
 /// The pipeline as the session knows it, where failures are to be shown at its lines.
@@ -190,67 +84,6 @@ pub(super) fn session_line(record: &SessionRecord, jobs: &[JobRecord], report: O
         line["report"] = json!(report);
     }
     line.to_string()
-}
-
-fn facts(session: &SessionRecord) -> String {
-    let creator = session.created_by.as_ref().unwrap_or(&session.runner);
-    let mut lines = vec![
-        format!("session     {}", session.session_id),
-        format!("pipeline    {} (version {}) from {}", session.pipeline_id, session.version, session.file),
-        format!(
-            "created     {} by {} on {}",
-            session.created_at.strftime("%Y-%m-%d %H:%M:%S UTC"),
-            creator.user,
-            creator.host
-        ),
-        format!("bunsui      {}", creator.bunsui),
-    ];
-    for plugin in &session.plugins {
-        let digest = plugin.sha256.get(..12).unwrap_or(&plugin.sha256);
-        lines.push(format!("plugin      {} {} (sha256 {digest})", plugin.name, plugin.version));
-    }
-    if let Some(git) = &session.git {
-        let branch = git.branch.as_ref().map(|branch| format!(" on {branch}")).unwrap_or_default();
-        let dirty = if git.is_dirty { ", with changes that are not committed" } else { "" };
-        lines.push(format!("git         {}{branch}{dirty}", git.revision));
-    }
-    if let Some(slice) = &session.slice {
-        lines.push(format!("part        {}", slice_text(slice)));
-    }
-    if let Some(key) = &session.exclusive {
-        lines.push(format!("exclusive   {}", printable(key)));
-    }
-    for (name, value) in &session.parameters {
-        lines.push(format!("param       {name} = {value}"));
-    }
-    for name in &session.secrets {
-        lines.push(format!("param       {name} = [secret]"));
-    }
-    for (key, value) in &session.labels {
-        lines.push(format!("label       {}", printable(&format!("{key}={value}"))));
-    }
-    if session.retries > 0 {
-        lines.push(format!("retried     {}", times(session.retries)));
-    }
-    if let Some(driven) = control::driver_line(session) {
-        lines.push(format!("driven      {driven}"));
-    }
-    if let Some(pause) = &session.pause {
-        lines.push(format!("pause       {}", pause_line(pause)));
-    }
-    lines.join("\n")
-}
-
-fn times(count: u32) -> String {
-    if count == 1 { "once".into() } else { format!("{count} times") }
-}
-
-fn slice_text(slice: &SliceRecord) -> String {
-    let mut parts: Vec<String> = slice.only.iter().map(|job| format!("--only {job}")).collect();
-    parts.extend(slice.from.iter().map(|job| format!("--from {job}")));
-    parts.extend(slice.until.iter().map(|job| format!("--until {job}")));
-    parts.extend(slice.outputs_of.iter().map(|session| format!("--outputs-of {session}")));
-    parts.join(" ")
 }
 
 /// The records of a session's jobs in the order of the file; a job without a record is pending.
@@ -316,18 +149,14 @@ fn rendered(
     if let Some(report) = report {
         text.push_str(&format!("its report: {report}\n"));
     }
-    text.push_str(&next_step(session, context));
+    text.push_str(&next_step(session));
     text
 }
 
 /// The commands to go on with.
-fn next_step(session: &SessionRecord, context: &Context) -> String {
+fn next_step(session: &SessionRecord) -> String {
     let id = &session.session_id;
-    // On AWS log lines are in CloudWatch.
-    let logs = match context.settings.backend {
-        BackendKind::Local => format!("its log lines: bunsui logs {id}\n"),
-        BackendKind::Aws => String::new(),
-    };
+    let logs = format!("its log lines: bunsui logs {id}\n");
     match session.status {
         SessionStatus::Succeeded => logs,
         SessionStatus::Cancelled => {

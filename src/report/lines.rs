@@ -1,6 +1,6 @@
 //! One line an event, for what is no terminal.
 
-use super::text::{between, moment, one_line};
+use super::text::{between, moment, one_line, printable_lines};
 use crate::pipeline::format_duration;
 use crate::runner::{EventConsumer, Surroundings};
 use crate::session::{EventKind, FailureRecord, JobStatus, SessionEvent};
@@ -40,8 +40,12 @@ impl<F: FnMut(String)> EventConsumer for EventLines<F> {
 }
 
 impl<F> EventLines<F> {
-    /// The line of an event, without its time.
+    /// The line of an event, without its time. What people and programs gave as reasons does nothing to a terminal.
     pub(super) fn line(&mut self, event: &SessionEvent) -> Option<String> {
+        self.said(event).map(|said| printable_lines(&said))
+    }
+
+    fn said(&mut self, event: &SessionEvent) -> Option<String> {
         let at = event.at;
         Some(match &event.kind {
             EventKind::SessionCreated { session, pipeline, jobs } => {
@@ -177,7 +181,7 @@ fn allowance(allowed: bool) -> &'static str {
 }
 
 /// A cause in a few words. A service's JSON has them under `errorMessage`, or is not for one line.
-fn brief_cause(cause: &str) -> Option<String> {
+pub(super) fn brief_cause(cause: &str) -> Option<String> {
     let message = match serde_json::from_str::<serde_json::Value>(cause) {
         Ok(serde_json::Value::Object(body)) => body.get("errorMessage")?.as_str()?.to_owned(),
         _ => cause.to_owned(),
@@ -188,4 +192,18 @@ fn brief_cause(cause: &str) -> Option<String> {
 fn brief(failure: &FailureRecord) -> String {
     let text = failure.summary.as_deref().or(failure.error.as_deref()).unwrap_or("it says nothing more");
     one_line(text, 160)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_does_nothing_to_a_terminal() {
+        let kind = EventKind::SessionPaused { by: "me".into(), reason: "a\u{1b}[2Jb".into(), until: None };
+        let event = SessionEvent { number: 1, at: Timestamp::UNIX_EPOCH, kind };
+        let mut said = Vec::new();
+        EventLines::new(|line| said.push(line)).event(&event);
+        assert_eq!(said, ["00:00:00 paused: a\\u{1b}[2Jb"]);
+    }
 }

@@ -5,10 +5,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value as Json;
 use std::borrow::Cow;
 
-/// Text of an operation's, safe for a terminal: control characters (escape sequences begin with one) are shown, not sent.
+/// Text of an operation's, safe for a terminal: control characters (escape sequences begin with one) are shown, not sent. So are
+/// those that turn the direction of writing, with which a text can look like another.
 pub fn printable(text: &str) -> Cow<'_, str> {
-    let is_harmful = |c: char| c.is_control() && c != '\t';
-    if !text.contains(is_harmful) {
+    let is_harmful = |c: char| is_harmful(c) && c != '\t';
+    if text.bytes().all(|byte| (b' '..0x7f).contains(&byte)) || !text.contains(is_harmful) {
         return Cow::Borrowed(text);
     }
     Cow::Owned(
@@ -16,6 +17,20 @@ pub fn printable(text: &str) -> Cow<'_, str> {
             .map(|c| if is_harmful(c) { c.escape_default().to_string() } else { c.to_string() })
             .collect(),
     )
+}
+
+/// The same for JSON, whose own escapes leave some of them out: the value stays as it is.
+pub fn printable_json(value: &impl serde::Serialize) -> String {
+    let text = serde_json::to_string(value).unwrap_or_default();
+    if text.is_ascii() && !text.contains('\u{7f}') {
+        return text;
+    }
+    let escaped = |c: char| if is_harmful(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
+    text.chars().map(escaped).collect()
+}
+
+fn is_harmful(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// The same for text of several lines: line ends stay.
@@ -107,6 +122,15 @@ mod tests {
         assert_eq!(printable("a\u{1b}[31mb\tc"), "a\\u{1b}[31mb\tc");
         assert_eq!(printable("雨 ok"), "雨 ok");
         assert_eq!(printable_lines("a\r\nb\u{7}"), "a\nb\\u{7}");
+        assert_eq!(printable("a\u{202e}b\u{9b}"), "a\\u{202e}b\\u{9b}");
+    }
+
+    #[test]
+    fn escapes_do_not_reach_the_terminal_as_json_either() {
+        let value = json!({"雨\u{9b}": "a\u{7f}\u{1b}\u{2066}"});
+        let text = printable_json(&value);
+        assert_eq!(text, r#"{"雨\u009b":"a\u007f\u001b\u2066"}"#);
+        assert_eq!(serde_json::from_str::<Json>(&text).unwrap(), value);
     }
 
     #[test]

@@ -322,10 +322,37 @@ pub struct SessionFilter {
     pub statuses: Vec<SessionStatus>,
     /// Whose id holds this.
     pub id_part: Option<String>,
+    /// Created then or later.
+    pub created_since: Option<Timestamp>,
     /// Created before this.
     pub created_before: Option<Timestamp>,
+    /// With these labels.
+    pub labels: Vec<(String, String)>,
+    /// With these parameters, as text or as JSON. No secret is stored, so none can be asked for.
+    pub parameters: Vec<(String, String)>,
     /// At most so many.
     pub limit: usize,
+}
+
+impl SessionFilter {
+    /// Whether a session is one of those.
+    pub fn wants(&self, session: &SessionRecord) -> bool {
+        self.pipeline.as_ref().is_none_or(|pipeline| session.pipeline_id == *pipeline)
+            && (self.statuses.is_empty() || self.statuses.contains(&session.status))
+            && self.id_part.as_ref().is_none_or(|part| session.session_id.as_str().contains(part.as_str()))
+            && self.created_since.is_none_or(|since| session.created_at >= since)
+            && self.created_before.is_none_or(|before| session.created_at < before)
+            && self.labels.iter().all(|(key, value)| session.labels.get(key) == Some(value))
+            && self
+                .parameters
+                .iter()
+                .all(|(name, text)| session.parameters.get(name).is_some_and(|value| is_written(value, text)))
+    }
+}
+
+/// Whether a text stands for a value: the text itself, or its JSON.
+fn is_written(value: &Json, text: &str) -> bool {
+    value.as_str() == Some(text) || serde_json::from_str::<Json>(text).is_ok_and(|wanted| wanted == *value)
 }
 
 /// Keeps what is large, by key. Keys are those of docs/data-model.md, with `/` between their parts.

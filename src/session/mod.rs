@@ -11,7 +11,7 @@ mod status;
 
 pub use event::{EventKind, SessionEvent};
 pub use id::{SessionId, SessionIdError};
-pub use log::{LogFilter, LogRecord};
+pub use log::{LogFilter, LogOrigin, LogRecord};
 pub use record::{
     DeploymentRecord, FailureRecord, GitRecord, JobRecord, LeaseRecord, OutputRecord, PauseRecord,
     PluginRecord, RECORD_VERSION, RedriveRecord, RequestKind, RequestRecord, RetryRecord, RunnerRecord,

@@ -202,7 +202,7 @@ async fn requests_are_read_in_order_and_once(Stores { sessions, .. }: Stores) {
 }
 
 async fn lists_are_filtered_and_newest_first(Stores { sessions, .. }: Stores) {
-    let ids = ["20261122-091530-aaaaaa", "20261122-091531-bbbbbb", "20261122-091532-cccccc"];
+    let ids = ["20260921-141320-aaaaaa", "20260921-141321-bbbbbb", "20260921-141322-cccccc"];
     for (second, id) in ids.into_iter().enumerate() {
         let mut session = session(id);
         session.created_at = at(second as i64);
@@ -210,6 +210,10 @@ async fn lists_are_filtered_and_newest_first(Stores { sessions, .. }: Stores) {
         if second == 2 {
             session.pipeline_id = "other".into();
         }
+        session.labels.insert("n".into(), second.to_string());
+        session.parameters.insert("year".into(), (2015 + second).into());
+        session.parameters.insert("text".into(), second.to_string().into());
+        session.secrets.push("token".into());
         sessions.create(&session, &events(1..=1)).await.unwrap();
     }
     let found = async |filter: SessionFilter| -> Vec<String> {
@@ -221,12 +225,36 @@ async fn lists_are_filtered_and_newest_first(Stores { sessions, .. }: Stores) {
     assert_eq!(found(SessionFilter { limit: 1, ..all.clone() }).await, ["cccccc"]);
     let failed = SessionFilter { statuses: vec![SessionStatus::Failed], ..all.clone() };
     assert_eq!(found(failed).await, ["bbbbbb"]);
-    assert_eq!(found(SessionFilter { id_part: Some("530-a".into()), ..all.clone() }).await, ["aaaaaa"]);
+    assert_eq!(found(SessionFilter { id_part: Some("320-a".into()), ..all.clone() }).await, ["aaaaaa"]);
     assert_eq!(
         found(SessionFilter { pipeline: Some("etl".into()), ..all.clone() }).await,
         ["bbbbbb", "aaaaaa"]
     );
     assert_eq!(found(SessionFilter { created_before: Some(at(1)), ..all.clone() }).await, ["aaaaaa"]);
+    for pipeline in [None, Some("etl".to_owned())] {
+        let of = SessionFilter { pipeline, ..all.clone() };
+        let since = SessionFilter { created_since: Some(at(1)), created_before: Some(at(2)), ..of.clone() };
+        assert_eq!(found(since).await, ["bbbbbb"]);
+        // Between two seconds.
+        let half = at(1) + jiff::SignedDuration::from_millis(500);
+        assert_eq!(
+            found(SessionFilter { created_before: Some(half), ..of.clone() }).await,
+            ["bbbbbb", "aaaaaa"]
+        );
+        assert!(found(SessionFilter { created_since: Some(at(3)), ..of }).await.is_empty());
+    }
+    let pair = |key: &str, value: &str| vec![(key.to_owned(), value.to_owned())];
+    let with = |parameters| SessionFilter { parameters, ..all.clone() };
+    assert_eq!(found(with(pair("year", "2016"))).await, ["bbbbbb"]);
+    assert_eq!(found(with(pair("text", "2"))).await, ["cccccc"]);
+    assert!(found(with([pair("year", "2016"), pair("text", "2")].concat())).await.is_empty());
+    assert!(found(with(pair("token", "hunter22"))).await.is_empty());
+    assert_eq!(found(SessionFilter { labels: pair("n", "0"), ..all.clone() }).await, ["aaaaaa"]);
+    assert!(found(SessionFilter { labels: pair("n", "3"), ..all.clone() }).await.is_empty());
+    assert_eq!(
+        found(SessionFilter { limit: 1, labels: pair("team", "data"), ..all.clone() }).await,
+        ["cccccc"]
+    );
     assert!(found(SessionFilter { pipeline: Some("none".into()), ..all }).await.is_empty());
 }
 

@@ -25,6 +25,7 @@ mod execute;
 mod explain;
 mod failure;
 mod graph;
+mod history;
 mod hostile;
 mod init;
 mod interpreter;

@@ -193,7 +193,7 @@ fn a_retry_tries_again_and_its_lines_say_which_try() {
         "operation_succeeded 3",
     ];
     assert_eq!(kinds, expected, "{}", finished.stdout);
-    let lines = scratch.run("logs last --output json").json_lines();
+    let lines = scratch.run("logs last --source operation --output json").json_lines();
     let tries: Vec<_> = lines.iter().map(|line| line["try"].as_u64()).collect();
     assert_eq!(tries, [Some(1), Some(2), Some(3)]);
 }

@@ -86,7 +86,10 @@ fn old_sessions_are_pruned() {
     let store = rusqlite::Connection::open(scratch.directory().join(".bunsui/bunsui.db")).unwrap();
     let old = &ids(&scratch)[1];
     store
-        .execute("UPDATE sessions SET created_at = '2020-01-01T00:00:00Z' WHERE session_id = ?1", [old])
+        .execute(
+            "UPDATE sessions SET created_at = ?2, record = json_set(record, '$.created_at', ?2) WHERE session_id = ?1",
+            [old, "2020-01-01T00:00:00Z"],
+        )
         .unwrap();
     let said = scratch.run("session prune --older-than 30d --dry-run").expect_code(0);
     assert!(

@@ -132,10 +132,16 @@ fn log_lines_are_filtered() {
     assert_snapshot!(scratch.run("logs last").snapshot(), @"
     exit code: 0
     ----- stdout -----
+    [TIME] [runner] session [SESSION] of t: 2 jobs
+    [TIME] [runner] a started
     [TIME] a/call  plain
     [TIME] a/call  worse
+    [TIME] [runner] a succeeded
+    [TIME] [runner] b-b started
     [TIME] b-b/run  good
     [TIME] b-b/run  bad
+    [TIME] [runner] b-b succeeded
+    [TIME] [runner] session succeeded
     ----- stderr -----
     ");
     assert_snapshot!(scratch.run("logs last --job b-b --operation run").snapshot(), @"
@@ -211,7 +217,18 @@ fn log_lines_are_filtered() {
         let keys: Vec<&str> = line.as_object().expect("an object").keys().map(String::as_str).collect();
         assert_eq!(
             keys,
-            ["ts", "level", "session_id", "job_id", "operation", "attempt", "try", "message", "fields"]
+            [
+                "ts",
+                "level",
+                "source",
+                "session_id",
+                "job_id",
+                "operation",
+                "attempt",
+                "try",
+                "message",
+                "fields"
+            ]
         );
         let ts = line["ts"].as_str().expect("a text");
         assert!(ts.len() == 24 && ts.ends_with('Z'), "milliseconds, UTC: {ts}");

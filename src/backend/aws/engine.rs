@@ -6,7 +6,7 @@ use super::error::{AwsError, Call, classify};
 use super::events::Events;
 use super::history::{LastState, last_state, visits};
 use super::limiter::Limiter;
-use super::logs::{Attempt, OperationLogs, keep};
+use super::logs::{Attempt, HISTORY, OperationLogs, history_line, keep};
 use super::seen::{Seen, redrives, timestamp};
 use super::watch::{Watch, Watcher};
 use crate::backend::failure::failure;
@@ -93,6 +93,8 @@ const LOOK_PAUSE: Duration = Duration::from_secs(1);
 
 /// Last lines that stand beside a failure.
 const LAST_LINES: usize = 10;
+/// So full the bucket for reading histories has to be where a failed execution's history is kept.
+const AMPLE: f64 = 0.5;
 
 /// What stops of its own are called in Step Functions.
 const CANCELLED: &str = "Bunsui.Cancelled";
@@ -232,7 +234,25 @@ impl StepFunctions {
             let last = lines.len().saturating_sub(LAST_LINES);
             record.log_lines = lines[last..].iter().map(|line| line.message.clone()).collect();
         }
+        self.collect_failed(started, operation).await;
         record
+    }
+
+    /// Keeps what else of a failed execution is to be kept: its history, and the lines of the operations before the one that failed.
+    async fn collect_failed(&self, started: &Started, failed: Option<usize>) {
+        // Whoever waits for an end is not kept waiting for a quota: `bunsui logs` reads the rest where it is.
+        let is_ample = self.limiter.fullness("GetExecutionHistory", tokio::time::Instant::now()) > AMPLE;
+        if self.collect == LogCollection::None || !is_ample {
+            return;
+        }
+        for visit in self.collect_history(started).await {
+            let operation = self.attempt(started).operation_of(&visit);
+            if let Some(operation) = operation.filter(|operation| Some(*operation) != failed)
+                && self.collect == LogCollection::All
+            {
+                self.collected(started, operation, &visit, true).await;
+            }
+        }
     }
 
     fn attempt<'a>(&'a self, started: &'a Started) -> Attempt<'a> {
@@ -256,24 +276,44 @@ impl StepFunctions {
     ) -> Vec<LogRecord> {
         let attempt = self.attempt(started);
         let lines = self.logs.lines(&attempt, operation, state, true).await;
-        if is_to_keep
-            && !lines.is_empty()
-            && let Err(error) = keep(&*self.objects, &attempt, operation, &lines).await
-        {
-            let name = &attempt.job.operations[operation].name;
-            tracing::warn!("log lines of {}.{name} are not kept: {error}", attempt.job_key);
+        if is_to_keep {
+            self.keep(&attempt, attempt.job.operations[operation].name.as_str(), &lines).await;
         }
         lines
     }
 
-    /// Keeps what all operations of an execution said.
+    async fn keep(&self, attempt: &Attempt<'_>, speaker: &str, lines: &[LogRecord]) {
+        if !lines.is_empty()
+            && let Err(error) = keep(&*self.objects, attempt, speaker, lines).await
+        {
+            tracing::warn!("log lines of {}.{speaker} are not kept: {error}", attempt.job_key);
+        }
+    }
+
+    /// Keeps what all operations of an execution said, and its history.
     async fn collect_all(&self, started: &Started) {
-        let visits = visits(&self.client, &self.limiter, &started.arn).await;
-        for visit in read(visits, &started.arn) {
+        for visit in self.collect_history(started).await {
             if let Some(operation) = self.attempt(started).operation_of(&visit) {
                 self.collected(started, operation, &visit, true).await;
             }
         }
+    }
+
+    /// Keeps an execution's history, as far as it is this attempt's, and gives the stays in states.
+    async fn collect_history(&self, started: &Started) -> Vec<LastState> {
+        let attempt = self.attempt(started);
+        let redrive = started.start.redrive.as_ref().map_or(0, |redrive| redrive.count + 1);
+        let mut lines = Vec::new();
+        let mut hear = |event: &_, state: Option<&_>, redrives| {
+            if redrives == redrive {
+                lines.extend(history_line(event, state, &attempt).map(|line| self.logs.clean(line)));
+            }
+        };
+        let visits = visits(&self.client, &self.limiter, &started.arn, &mut hear).await;
+        let mut visits = read(visits, &started.arn);
+        visits.retain(|visit| visit.redrive == redrive);
+        self.keep(&attempt, HISTORY, &lines).await;
+        visits
     }
 
     /// Where it failed or is; none where that cannot be found out.

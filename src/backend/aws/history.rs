@@ -31,7 +31,12 @@ pub(super) struct LastState {
     pub(super) submitted: Option<Json>,
     /// When it was entered and when its last event was, in milliseconds since 1970.
     pub(super) span: (i64, i64),
+    /// How often its execution had been redriven by then; of a history that is read from its beginning.
+    pub(super) redrive: u32,
 }
+
+/// Hears an event of a history, with the stay in a state that it belongs to, and how often the execution had been redriven.
+pub(super) type EventHearer<'a> = &'a mut (dyn FnMut(&HistoryEvent, Option<&LastState>, u32) + Send);
 
 /// Reads a history backwards to the state in which the execution failed, or is.
 pub(super) async fn last_state(
@@ -54,17 +59,21 @@ pub(super) async fn last_state(
 }
 
 /// Every stay in a state of an execution, in the order in which they were entered. Of a history of more than
-/// [`FORWARD_PAGES`] thousand events it is the beginning.
+/// [`FORWARD_PAGES`] thousand events it is the beginning. `hear` is told of each event.
 pub(super) async fn visits(
     client: &aws_sdk_sfn::Client,
     limiter: &Limiter,
     arn: &str,
+    hear: EventHearer<'_>,
 ) -> Result<Vec<LastState>, AwsError> {
     let mut token = None;
     let mut visits = Visits::default();
     for _ in 0..FORWARD_PAGES {
         let page = page(client, limiter, arn, (false, FORWARD_PAGE), token).await?;
-        page.events.iter().for_each(|event| visits.note(event));
+        for event in &page.events {
+            let visit = visits.note(event).map(|visit| &visits.found[visit]);
+            hear(event, visit, visits.redrives);
+        }
         token = page.next_token;
         if token.is_none() {
             break;
@@ -94,25 +103,40 @@ struct Visits {
     found: Vec<LastState>,
     /// Which stay an event belongs to.
     of_event: HashMap<i64, usize>,
+    redrives: u32,
+    /// The stay with which a redrive has just begun.
+    redriven: Option<usize>,
 }
 
 impl Visits {
-    fn note(&mut self, event: &HistoryEvent) {
-        let visit = match event.state_entered_event_details() {
-            Some(entered) => {
-                let (name, at) = (entered.name().to_owned(), millis(event));
-                self.found.push(LastState { name, span: (at, at), ..LastState::default() });
-                self.found.len() - 1
+    /// The stay that an event belongs to. What goes on after a redrive is another, be its state entered again or not.
+    fn note(&mut self, event: &HistoryEvent) -> Option<usize> {
+        let is_redrive = *event.r#type() == HistoryEventType::ExecutionRedriven;
+        self.redrives += u32::from(is_redrive);
+        let before = self.of_event.get(&previous(event)).copied();
+        let visit = match (event.state_entered_event_details(), before) {
+            (Some(entered), Some(before)) if self.redriven == Some(before) => {
+                entered.name().clone_into(&mut self.found[before].name);
+                before
             }
-            None => match self.of_event.get(&previous(event)) {
-                Some(visit) => *visit,
-                None => return,
-            },
+            (Some(entered), _) => self.begin(entered.name().to_owned(), event),
+            (None, Some(before)) if self.found[before].redrive < self.redrives => {
+                self.begin(self.found[before].name.clone(), event)
+            }
+            (None, before) => before?,
         };
+        self.redriven = is_redrive.then_some(visit);
         self.of_event.insert(event.id(), visit);
-        let visit = &mut self.found[visit];
-        visit.note(event);
-        visit.span.1 = millis(event);
+        let found = &mut self.found[visit];
+        found.note(event);
+        found.span.1 = millis(event);
+        Some(visit)
+    }
+
+    fn begin(&mut self, name: String, event: &HistoryEvent) -> usize {
+        let at = millis(event);
+        self.found.push(LastState { name, span: (at, at), redrive: self.redrives, ..LastState::default() });
+        self.found.len() - 1
     }
 }
 
@@ -225,6 +249,35 @@ mod tests {
             .collect();
         let submitted = Some(serde_json::json!(1));
         assert_eq!(found, [("a", (2000, 6000), submitted), ("b", (3000, 7000), None)]);
+    }
+
+    #[test]
+    fn what_goes_on_after_a_redrive_is_another_stay() {
+        let begin = [
+            (1, 0, HistoryEventType::ExecutionStarted, ""),
+            (2, 1, HistoryEventType::TaskStateEntered, "a"),
+            (3, 2, HistoryEventType::TaskFailed, ""),
+            (4, 3, HistoryEventType::ExecutionFailed, ""),
+            (5, 4, HistoryEventType::ExecutionRedriven, ""),
+        ];
+        let ways = [
+            vec![
+                (6, 5, HistoryEventType::TaskStateEntered, "a"),
+                (7, 6, HistoryEventType::TaskScheduled, ""),
+            ],
+            vec![(6, 5, HistoryEventType::TaskScheduled, ""), (7, 6, HistoryEventType::TaskFailed, "")],
+            vec![(6, 2, HistoryEventType::TaskScheduled, ""), (7, 6, HistoryEventType::TaskFailed, "")],
+        ];
+        for rest in ways {
+            let mut visits = Visits::default();
+            for event in events(&[&begin[..], &rest].concat()) {
+                visits.note(&event);
+            }
+            let found = visits.found.iter().filter(|visit| visit.tries > 0 || visit.redrive == 0);
+            let found: Vec<_> =
+                found.map(|visit| (visit.name.as_str(), visit.redrive, visit.span.1)).collect();
+            assert_eq!(found, [("a", 0, 4000), ("a", 1, 7000)]);
+        }
     }
 
     #[test]

@@ -1,21 +1,20 @@
-//! What operations said: read from CloudWatch where their plugins say it is, and kept in S3.
+//! What operations and executions said: read from CloudWatch where their plugins say it is, and kept in S3.
 //!
-//! Takes: an operation of an execution, and when it ran. Gives: its lines, in the form in which they are stored.
+//! Takes: an operation of an execution, and when it ran; an event of its history. Gives: lines, in the form in which they are stored.
 //! Nothing but time, stream and pattern tells the lines of one task from those of others in the same group.
 //! Deliberately does not: follow, or keep an end waiting for quotas: what cannot be read then can be read later.
 
 use super::client::Connection;
-use super::engine::execution_arn;
 use super::error::{AwsError, Call, classify};
-use super::history::{LastState, visits};
-use crate::pipeline::{Job, Pipeline};
+use super::history::LastState;
+use crate::pipeline::Job;
 use crate::plugin::{AwsAccess, LogSource, OperationRun, Plugins};
 use crate::runner::Redaction;
 use crate::runner::port::{ObjectStore, StoreError, logs_key};
-use crate::session::{JobRecord, LogFilter, LogRecord, SessionId};
+use crate::session::{LogOrigin, LogRecord, SessionId};
 use crate::state_machine::StateMachine;
 use aws_sdk_cloudwatchlogs::types::FilteredLogEvent;
-use indexmap::IndexMap;
+use aws_sdk_sfn::types::HistoryEvent;
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
 use std::sync::Arc;
@@ -28,6 +27,9 @@ const MARGIN: (i64, i64) = (1_000, 3_000);
 /// Lines arrive in CloudWatch late: where there are none it is looked again so often, with so long between.
 const LOOKS: usize = 3;
 const LOOK_PAUSE: Duration = Duration::from_millis(1_200);
+
+/// What the lines of an attempt's history are kept as: no operation has such a name.
+pub(super) const HISTORY: &str = "@step-functions";
 
 /// Reads the lines of operations.
 pub(super) struct OperationLogs {
@@ -64,10 +66,9 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Where an operation's lines are kept.
-    fn key(&self, operation: usize) -> String {
-        let name = &self.job.operations[operation].name;
-        format!("{}/{}/{name}.{}-1.jsonl", logs_key(self.session), self.job_key, self.number)
+    /// Where lines of it are kept.
+    fn key(&self, speaker: &str) -> String {
+        format!("{}/{}/{speaker}.{}-1.jsonl", logs_key(self.session), self.job_key, self.number)
     }
 }
 
@@ -200,6 +201,7 @@ impl OperationLogs {
         Some(LogRecord {
             ts: format!("{at:.3}"),
             level: level(message).to_owned(),
+            source: LogOrigin::Operation,
             session_id: attempt.session.to_string(),
             job_id: of.job.to_owned(),
             operation: of.operation.to_owned(),
@@ -209,82 +211,90 @@ impl OperationLogs {
             fields: Map::new(),
         })
     }
-}
 
-/// A session whose lines are read.
-pub struct LoggedSession<'a> {
-    /// Its id.
-    pub id: &'a SessionId,
-    /// Its pipeline.
-    pub pipeline: &'a Pipeline,
-    /// One a job, in the order of the file.
-    pub machines: &'a [StateMachine],
-    /// The ARN of each job's state machine version, by job.
-    pub versions: &'a IndexMap<String, String>,
-    /// Its jobs.
-    pub jobs: &'a [JobRecord],
-}
-
-/// The lines of a session, in the order of time: those that are kept, and what CloudWatch has of the rest.
-pub async fn session_logs(
-    connection: &Connection,
-    plugins: Arc<Plugins>,
-    access: AwsAccess,
-    objects: &dyn ObjectStore,
-    session: LoggedSession<'_>,
-    filter: &LogFilter,
-) -> Result<Vec<LogRecord>, StoreError> {
-    let (mut records, kept) = kept(objects, session.id, filter).await?;
-    let redaction = Arc::new(Redaction::new(Vec::new()));
-    let logs = OperationLogs::new(connection.clone(), plugins, access, redaction);
-    for record in session.jobs.iter().filter(|record| filter.wants_job(&record.job_key)) {
-        let Some((index, _, job)) = session.pipeline.jobs.get_full(record.job_key.as_str()) else { continue };
-        let Some((execution, version)) = record.execution.as_ref().zip(session.versions.get(&record.job_key))
-        else {
-            continue;
-        };
-        let attempt = Attempt {
-            session: session.id,
-            job_key: &record.job_key,
-            job,
-            machine: &session.machines[index],
-            number: record.attempt,
-        };
-        let is_kept = |operation: &str| {
-            kept.iter().any(|(job, name, attempt)| {
-                (job, name.as_str(), *attempt) == (&record.job_key, operation, record.attempt)
-            })
-        };
-        if job.operations.iter().all(|operation| is_kept(operation.name.as_str())) {
-            continue;
-        }
-        let arn = execution_arn(version, execution);
-        let found = visits(&connection.step_functions(), &connection.limiter(), &arn).await;
-        let found = match found {
-            Ok(found) => found,
-            // Step Functions keeps a history for 90 days.
-            Err(AwsError::NotFound { .. }) => Vec::new(),
-            Err(error) => return Err(error.into()),
-        };
-        for visit in found {
-            let Some(operation) = attempt.operation_of(&visit) else { continue };
-            let name = job.operations[operation].name.as_str();
-            if is_kept(name) || !filter.wants_operation(name) {
-                continue;
-            }
-            let lines = logs.lines(&attempt, operation, &visit, false).await;
-            records.extend(lines.into_iter().filter(|line| filter.wants(line)));
-        }
+    /// The line without secrets.
+    pub(super) fn clean(&self, mut line: LogRecord) -> LogRecord {
+        line.message = self.redaction.text(&line.message).into_owned();
+        line
     }
-    records.sort_by(|a, b| a.ts.cmp(&b.ts));
-    Ok(records)
 }
 
-/// Keeps the lines of an operation.
+/// A line of a history; none for events that say nothing to a reader of logs.
+pub(super) fn history_line(
+    event: &HistoryEvent,
+    state: Option<&LastState>,
+    attempt: &Attempt<'_>,
+) -> Option<LogRecord> {
+    let at = Timestamp::from_millisecond(event.timestamp().to_millis().ok()?).ok()?;
+    let kind = event.r#type().as_str();
+    let operation = state.and_then(|state| attempt.operation_of(state));
+    let mut message = kind.to_owned();
+    if let Some(state) = state {
+        message.push_str(&format!(" in state {}", state.name));
+    }
+    let (error, cause) = event_error(event);
+    let said: Vec<&str> = [error, cause].into_iter().flatten().filter(|text| !text.is_empty()).collect();
+    if !said.is_empty() {
+        message.push_str(&format!(": {}", said.join(": ")));
+    }
+    Some(LogRecord {
+        ts: format!("{at:.3}"),
+        level: history_level(kind).to_owned(),
+        source: LogOrigin::StepFunctions,
+        session_id: attempt.session.to_string(),
+        job_id: attempt.job_key.to_owned(),
+        operation: operation.map_or("", |index| attempt.job.operations[index].name.as_str()).to_owned(),
+        attempt: attempt.number,
+        try_number: state.map_or(0, |state| state.tries),
+        message,
+        fields: Map::from_iter([
+            ("event_id".to_owned(), event.id().into()),
+            ("type".to_owned(), kind.into()),
+        ]),
+    })
+}
+
+/// What fails an execution is an error; what fails in it may be tried again or caught.
+fn history_level(kind: &str) -> &'static str {
+    match kind {
+        "ExecutionFailed" | "ExecutionTimedOut" | "ExecutionAborted" => "error",
+        "ExecutionStarted" | "ExecutionSucceeded" | "ExecutionRedriven" => "info",
+        kind if kind.ends_with("Failed") || kind.ends_with("TimedOut") => "warn",
+        _ => "debug",
+    }
+}
+
+/// Error and cause, as far as an event has them.
+fn event_error(event: &HistoryEvent) -> (Option<&str>, Option<&str>) {
+    macro_rules! first_of {
+        ($($details:ident),* $(,)?) => {
+            $(if let Some(details) = event.$details() {
+                return (details.error(), details.cause());
+            })*
+        };
+    }
+    first_of!(
+        task_failed_event_details,
+        task_timed_out_event_details,
+        task_start_failed_event_details,
+        task_submit_failed_event_details,
+        lambda_function_failed_event_details,
+        lambda_function_timed_out_event_details,
+        lambda_function_start_failed_event_details,
+        lambda_function_schedule_failed_event_details,
+        map_run_failed_event_details,
+        execution_failed_event_details,
+        execution_timed_out_event_details,
+        execution_aborted_event_details,
+    );
+    (None, None)
+}
+
+/// Keeps lines of an attempt: an operation's, or its history's.
 pub(super) async fn keep(
     objects: &dyn ObjectStore,
     attempt: &Attempt<'_>,
-    operation: usize,
+    speaker: &str,
     lines: &[LogRecord],
 ) -> Result<(), StoreError> {
     let mut bytes = Vec::new();
@@ -292,36 +302,7 @@ pub(super) async fn keep(
         serde_json::to_writer(&mut bytes, line).unwrap_or_default();
         bytes.push(b'\n');
     }
-    objects.put(&attempt.key(operation), bytes).await
-}
-
-/// The lines that are kept of a session, and the `(job, operation, attempt)` of each object.
-async fn kept(
-    objects: &dyn ObjectStore,
-    session: &SessionId,
-    filter: &LogFilter,
-) -> Result<(Vec<LogRecord>, Vec<(String, String, u32)>), StoreError> {
-    let root = logs_key(session) + "/";
-    let (mut records, mut whose) = (Vec::new(), Vec::new());
-    for key in objects.list(&root).await? {
-        let Some(speaker) = key.strip_prefix(&root).and_then(speaker_of) else { continue };
-        if filter.wants_job(&speaker.0) && filter.wants_operation(&speaker.1) {
-            let bytes = objects.get(&key).await?.unwrap_or_default();
-            let lines =
-                bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok());
-            records.extend(lines.filter(|record: &LogRecord| filter.wants(record)));
-            whose.push(speaker);
-        }
-    }
-    Ok((records, whose))
-}
-
-/// `JOB/OPERATION.ATTEMPT-PART.jsonl`
-fn speaker_of(name: &str) -> Option<(String, String, u32)> {
-    let (job, file) = name.split_once('/')?;
-    let (operation, rest) = file.strip_suffix(".jsonl")?.rsplit_once('.')?;
-    let attempt = rest.split_once('-').map_or(rest, |(attempt, _)| attempt).parse().ok()?;
-    Some((job.to_owned(), operation.to_owned(), attempt))
+    objects.put(&attempt.key(speaker), bytes).await
 }
 
 /// The level that a line says of itself: as JSON, or in brackets as Lambda's Python has it, or as Node's, between tabs.
@@ -362,11 +343,5 @@ mod tests {
         ] {
             assert_eq!(level(line), expected, "{line}");
         }
-    }
-
-    #[test]
-    fn an_objects_name_says_whose_it_is() {
-        assert_eq!(speaker_of("load/copy.2-1.jsonl"), Some(("load".into(), "copy".into(), 2)));
-        assert_eq!(speaker_of("load/copy.jsonl"), None);
     }
 }

@@ -1,14 +1,16 @@
 //! Log lines of operations: JSON Lines below `logs/`, one file an operation and attempt.
 
+use crate::backend::{LineSource, LineSources};
 use crate::plugin::LogLine;
 use crate::runner::Redaction;
 use crate::runner::port::{StoreError, logs_key};
-use crate::session::{LogFilter, LogRecord, SessionId};
+use crate::session::{LogFilter, LogOrigin, LogRecord, SessionId};
+use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::Value as Json;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -41,6 +43,7 @@ impl LogWriter {
         let template = LogRecord {
             ts: String::new(),
             level: String::new(),
+            source: LogOrigin::Operation,
             session_id: session.to_string(),
             job_id: job_key.to_owned(),
             operation: operation.to_owned(),
@@ -115,36 +118,136 @@ impl LogWriter {
     }
 }
 
-/// Reads a session's lines, ordered by time; lines that are no JSON (a crash cut them off) are passed over.
-pub fn read_logs(
-    objects: &Path,
-    session: &SessionId,
-    filter: &LogFilter,
-) -> Result<Vec<LogRecord>, StoreError> {
-    let mut records = Vec::new();
-    let root = objects.join(logs_key(session));
-    for job in sorted_entries(&root)? {
-        if !job.file_name().and_then(|name| name.to_str()).is_some_and(|name| filter.wants_job(name)) {
-            continue;
-        }
-        for file in sorted_entries(&job)? {
-            read_file(&file, filter, &mut records)?;
-        }
-    }
-    records.sort_by(|a: &LogRecord, b: &LogRecord| a.ts.cmp(&b.ts));
-    Ok(records)
+/// A session's files of lines, as far as they are wanted. Asked again, it gives those that have come since.
+#[derive(Debug)]
+pub struct LogFiles {
+    root: PathBuf,
+    filter: Arc<LogFilter>,
+    known: HashSet<PathBuf>,
 }
 
-fn read_file(path: &Path, filter: &LogFilter, records: &mut Vec<LogRecord>) -> Result<(), StoreError> {
-    let file = File::open(path).map_err(|error| unusable(path, &error))?;
-    for line in BufReader::new(file).lines() {
-        let line = line.map_err(|error| unusable(path, &error))?;
-        let Ok(record) = serde_json::from_str::<LogRecord>(&line) else { continue };
-        if filter.wants(&record) {
-            records.push(record);
+impl LogFiles {
+    /// Of a session whose objects lie in a folder.
+    pub fn new(objects: &Path, session: &SessionId, filter: Arc<LogFilter>) -> Self {
+        Self { root: objects.join(logs_key(session)), filter, known: HashSet::new() }
+    }
+}
+
+#[async_trait]
+impl LineSources for LogFiles {
+    async fn next(&mut self) -> Result<Vec<Box<dyn LineSource>>, StoreError> {
+        let mut found: Vec<Box<dyn LineSource>> = Vec::new();
+        if !self.filter.wants_source(LogOrigin::Operation) {
+            return Ok(found);
+        }
+        for job in sorted_entries(&self.root)? {
+            if !job.file_name().and_then(|name| name.to_str()).is_some_and(|name| self.filter.wants_job(name))
+            {
+                continue;
+            }
+            for file in sorted_entries(&job)? {
+                if self.known.insert(file.clone()) {
+                    found.push(Box::new(LogFile::new(file, self.filter.clone())?));
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Bytes that are read of a file at once, and more only where a line is longer. The file is not kept open in between: there may be
+/// more of them than a process can have open.
+const CHUNK: usize = 64 * 1024;
+/// Bytes in which the time of the first line is found.
+const HEAD: usize = 64;
+
+/// The lines of one file.
+#[derive(Debug)]
+struct LogFile {
+    path: PathBuf,
+    filter: Arc<LogFilter>,
+    not_before: String,
+    /// Whole lines have been read up to here.
+    read: u64,
+    is_past: bool,
+}
+
+impl LogFile {
+    fn new(path: PathBuf, filter: Arc<LogFilter>) -> Result<Self, StoreError> {
+        let mut head = Vec::new();
+        let file = File::open(&path).map_err(|error| unusable(&path, &error))?;
+        file.take(HEAD as u64).read_to_end(&mut head).map_err(|error| unusable(&path, &error))?;
+        let not_before = first_time(&head).unwrap_or_default().to_owned();
+        Ok(Self { path, filter, not_before, read: 0, is_past: false })
+    }
+
+    /// Whole lines from where it stands; empty at the end of the file.
+    fn chunk(&mut self) -> std::io::Result<Vec<u8>> {
+        let mut file = File::open(&self.path)?;
+        if file.metadata()?.len() <= self.read {
+            return Ok(Vec::new());
+        }
+        file.seek(SeekFrom::Start(self.read))?;
+        let mut bytes = Vec::with_capacity(CHUNK);
+        loop {
+            let count = Read::by_ref(&mut file).take(CHUNK as u64).read_to_end(&mut bytes)?;
+            if let Some(end) = bytes.iter().rposition(|byte| *byte == b'\n') {
+                bytes.truncate(end + 1);
+            } else if count > 0 {
+                continue;
+            } else if serde_json::from_slice::<LogRecord>(&bytes).is_err() {
+                // It is still being written, or was cut off.
+                return Ok(Vec::new());
+            }
+            self.read += bytes.len() as u64;
+            return Ok(bytes);
         }
     }
-    Ok(())
+
+    /// Lines that are no JSON (a crash cut them off) are passed over.
+    fn wanted(&mut self, chunk: &[u8]) -> Vec<LogRecord> {
+        let mut lines = Vec::new();
+        for line in chunk.split(|byte| *byte == b'\n') {
+            let Ok(record) = serde_json::from_slice::<LogRecord>(line) else { continue };
+            self.is_past |= self.filter.is_past(&record.ts);
+            if self.filter.wants(&record) {
+                lines.push(record);
+            }
+        }
+        lines
+    }
+}
+
+#[async_trait]
+impl LineSource for LogFile {
+    fn not_before(&self) -> &str {
+        &self.not_before
+    }
+
+    async fn next(&mut self) -> Result<Vec<LogRecord>, StoreError> {
+        while !self.is_past {
+            let chunk = match self.chunk() {
+                Ok(chunk) => chunk,
+                // Its session was deleted meanwhile.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+                Err(error) => return Err(unusable(&self.path, &error)),
+            };
+            if chunk.is_empty() {
+                break;
+            }
+            let lines = self.wanted(&chunk);
+            if !lines.is_empty() {
+                return Ok(lines);
+            }
+        }
+        Ok(Vec::new())
+    }
+}
+
+/// The time at the beginning of a file, as [`LogWriter`] writes it.
+fn first_time(head: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(head.strip_prefix(b"{\"ts\":\"")?).ok()?;
+    text.split_once('"').map(|(time, _)| time)
 }
 
 fn sorted_entries(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
@@ -163,4 +266,61 @@ fn sorted_entries(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
 
 fn unusable(path: &Path, error: &std::io::Error) -> StoreError {
     StoreError::Unusable { place: path.display().to_string(), message: error.to_string(), help: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::Lines;
+
+    fn text(ts: &str, message: &str) -> String {
+        format!(
+            "{{\"ts\":\"{ts}\",\"level\":\"info\",\"session_id\":\"s\",\"job_id\":\"j\",\"operation\":\"o\",\
+             \"attempt\":1,\"try\":1,\"message\":\"{message}\",\"fields\":{{}}}}\n"
+        )
+    }
+
+    async fn rest(lines: &mut Lines) -> Vec<String> {
+        let mut found = Vec::new();
+        while let Some(line) = lines.next(None).await.unwrap() {
+            found.push(line.message);
+        }
+        found
+    }
+
+    #[tokio::test]
+    async fn files_are_merged_cut_off_lines_passed_over_and_growth_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let id = SessionId::new("20261122-091530-9f9qa0").unwrap();
+        let job = folder.path().join(logs_key(&id)).join("j");
+        std::fs::create_dir_all(&job).unwrap();
+        // Longer than a chunk.
+        let long = "x".repeat(CHUNK * 2);
+        std::fs::write(job.join("o.1-1.jsonl"), text("1", "a") + &text("3", &long) + "{\"ts\":\"4\",")
+            .unwrap();
+        std::fs::write(job.join("p.1-1.jsonl"), text("2", "b") + "no JSON\n" + text("5", "e").trim_end())
+            .unwrap();
+        let mut files = LogFiles::new(folder.path(), &id, Arc::default());
+        let mut lines = Lines::default();
+        files.next().await.unwrap().into_iter().for_each(|file| lines.add(file));
+        assert_eq!(rest(&mut lines).await, ["a", "b", long.as_str(), "e"]);
+        let rest_of_line = text("4", "d").replacen("{\"ts\":\"4\",", "", 1);
+        let mut file = File::options().append(true).open(job.join("o.1-1.jsonl")).unwrap();
+        file.write_all(rest_of_line.as_bytes()).unwrap();
+        std::fs::write(job.join("q.1-1.jsonl"), text("6", "f")).unwrap();
+        lines.again().await.unwrap();
+        files.next().await.unwrap().into_iter().for_each(|file| lines.add(file));
+        assert_eq!(rest(&mut lines).await, ["d", "f"]);
+        lines.again().await.unwrap();
+        assert!(rest(&mut lines).await.is_empty());
+    }
+
+    #[test]
+    fn a_files_beginning_tells_its_first_time() {
+        assert_eq!(
+            first_time(text("2026-11-22T09:15:30.000Z", "").as_bytes()),
+            Some("2026-11-22T09:15:30.000Z")
+        );
+        assert_eq!(first_time(b"{\"level\":"), None);
+    }
 }

@@ -12,7 +12,7 @@ mod runnable;
 mod store;
 
 pub use engine::LocalEngine;
-pub use log::read_logs;
+pub use log::LogFiles;
 pub use objects::FileObjects;
 pub use pins::{forget_libraries, keep_library, kept_library};
 pub use runnable::check_runnable;

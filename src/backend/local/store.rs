@@ -199,31 +199,39 @@ impl SessionStore for SqliteStore {
     }
 
     async fn sessions(&self, filter: &SessionFilter) -> Result<Vec<SessionRecord>, StoreError> {
-        let rows: Vec<(String, String)> = self.call(|connection| {
+        let mut damaged = None;
+        let found = self.call(|connection| {
             let statuses: Vec<&str> = filter.statuses.iter().map(|status| status.name()).collect();
             let statuses = serde_json::to_string(&statuses).unwrap_or_default();
-            connection
-                .prepare_cached(
-                    "SELECT session_id, record FROM sessions
-                         WHERE (?1 IS NULL OR pipeline_id = ?1)
-                           AND (?2 = '[]' OR status IN (SELECT value FROM json_each(?2)))
-                           AND (?3 IS NULL OR instr(session_id, ?3) > 0)
-                           AND (?5 IS NULL OR created_at < ?5)
-                         ORDER BY created_at DESC, session_id DESC LIMIT ?4",
-                )?
-                .query_map(
-                    params![
-                        filter.pipeline,
-                        statuses,
-                        filter.id_part,
-                        i64::try_from(filter.limit).unwrap_or(i64::MAX),
-                        filter.created_before.map(|before| before.to_string())
-                    ],
-                    |row| Ok((row.get(0)?, row.get(1)?)),
-                )?
-                .collect()
+            // Fractions of seconds are written as they are needed: the time's own order is not that of its text.
+            let second = |time: Timestamp| time.strftime("%Y-%m-%dT%H:%M:%S").to_string();
+            let mut query = connection.prepare_cached(
+                "SELECT session_id, record FROM sessions
+                     WHERE (?1 IS NULL OR pipeline_id = ?1)
+                       AND (?2 = '[]' OR status IN (SELECT value FROM json_each(?2)))
+                       AND (?3 IS NULL OR instr(session_id, ?3) > 0)
+                       AND (?4 IS NULL OR created_at >= ?4)
+                       AND (?5 IS NULL OR created_at < ?5 || '~')
+                     ORDER BY created_at DESC, session_id DESC",
+            )?;
+            let (since, before) = (filter.created_since.map(second), filter.created_before.map(second));
+            let mut rows = query.query(params![filter.pipeline, statuses, filter.id_part, since, before])?;
+            let mut found = Vec::new();
+            while found.len() < filter.limit
+                && let Some(row) = rows.next()?
+            {
+                match self.read::<SessionRecord>(row.get_ref(0)?.as_str()?, row.get_ref(1)?.as_str()?) {
+                    Ok(session) if filter.wants(&session) => found.push(session),
+                    Ok(_) => {}
+                    Err(error) => {
+                        damaged = Some(error);
+                        break;
+                    }
+                }
+            }
+            Ok(found)
         })?;
-        rows.iter().map(|(key, text)| self.read(key, text)).collect()
+        damaged.map_or(Ok(found), Err)
     }
 
     async fn jobs(&self, id: &SessionId) -> Result<Vec<JobRecord>, StoreError> {

@@ -1,7 +1,7 @@
 //! The same where this executable was built without AWS: each says so.
 
 use super::DeployMode;
-use crate::backend::Stores;
+use crate::backend::{LineSources, Stores};
 use crate::cli::doctor::Finding;
 use crate::cli::load::NoAwsBackend;
 use crate::cli::plan::Deployed;
@@ -11,7 +11,7 @@ use crate::plan::Plan;
 use crate::plugin::Plugins;
 use crate::runner::Redaction;
 use crate::runner::port::Engine;
-use crate::session::{DeploymentRecord, LogFilter, LogRecord, SessionRecord};
+use crate::session::{DeploymentRecord, LogFilter, SessionRecord};
 use std::sync::Arc;
 
 pub(in crate::cli) async fn stores(_context: &Context) -> Result<Stores, Failure> {
@@ -31,9 +31,9 @@ pub(in crate::cli) async fn engine(
 pub(in crate::cli) async fn session_logs(
     _session: &SessionRecord,
     _stores: &Stores,
-    _filter: &LogFilter,
+    _filter: Arc<LogFilter>,
     _context: &Context,
-) -> Result<Vec<LogRecord>, Failure> {
+) -> Result<Option<Box<dyn LineSources>>, Failure> {
     Err(Failure::bad_input(NoAwsBackend))
 }
 

@@ -1,6 +1,8 @@
 //! What operations said on AWS: beside their failures, in S3, and in CloudWatch.
 
 use super::{functions, job, make_function, scratch_on_aws};
+use crate::history::Following;
+use crate::product::Running;
 
 const SAYS: &str = "def handler(event, context):\n    print('[WARNING] reading', event)\n    ";
 
@@ -54,4 +56,33 @@ ask("logs", "/", body, Content_Type="application/x-amz-json-1.1", X_Amz_Target="
     super::python(&scratch, DELETE, &[]);
     let logs = scratch.run("logs last").expect_code(0).stdout;
     assert!(logs.contains("good/call  WARN [WARNING] reading {'year': 2016}"), "{logs}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_machine_follows_a_session() {
+    let Some(scratch) = scratch_on_aws().await else { return };
+    make_function(
+        &scratch,
+        "slow",
+        &format!("import time\n{SAYS}time.sleep(4)\n    print('done')\n    return 1\n"),
+    );
+    scratch.write("t.toml", functions(&job("slow", "", "payload = { year = 2016 }")));
+    scratch.run("deploy t.toml").expect_code(0);
+    let running = Running::start(&scratch, "run t.toml");
+    running.wait_for("started    slow");
+    let following = Following::start(&scratch, "");
+    assert_eq!(running.end().0, Some(0));
+    assert_eq!(following.end(), Some(0));
+    let followed = scratch.read("followed");
+    let count = |text: &str| followed.lines().filter(|line| line.contains(text)).count();
+    for once in [
+        "[runner] slow started",
+        "[step-functions] slow  ExecutionStarted",
+        "slow/call  WARN [WARNING] reading {'year': 2016}",
+        "slow/call  done",
+        "[runner] slow succeeded",
+        "[runner] session succeeded",
+    ] {
+        assert_eq!(count(once), 1, "`{once}` in\n{followed}");
+    }
 }

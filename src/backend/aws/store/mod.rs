@@ -122,6 +122,7 @@ impl DynamoStore {
         filter: &SessionFilter,
         found: &mut Vec<SessionRecord>,
     ) -> Result<(), StoreError> {
+        let (from, to) = index.bounds(filter);
         let mut start = None;
         loop {
             let page = self
@@ -129,9 +130,12 @@ impl DynamoStore {
                 .query()
                 .table_name(&self.sessions)
                 .index_name(index.name)
-                .key_condition_expression("#key = :value")
+                .key_condition_expression("#key = :value AND #sort BETWEEN :from AND :to")
                 .expression_attribute_names("#key", index.key)
+                .expression_attribute_names("#sort", index.sort)
                 .expression_attribute_values(":value", item::text(index.value))
+                .expression_attribute_values(":from", item::text(&from))
+                .expression_attribute_values(":to", item::text(&to))
                 .scan_index_forward(false)
                 .set_exclusive_start_key(start)
                 .send()
@@ -139,7 +143,7 @@ impl DynamoStore {
                 .map_err(|error| classify(error, &self.call("Query", &self.sessions)))?;
             for item in page.items.unwrap_or_default() {
                 let session: SessionRecord = self.read(&self.sessions, &item, "record")?;
-                if passes(&session, filter) {
+                if filter.wants(&session) {
                     found.push(session);
                 }
                 if found.len() >= filter.limit {
@@ -186,14 +190,18 @@ struct Index<'a> {
     name: &'static str,
     key: &'static str,
     value: &'a str,
+    sort: &'static str,
+    /// How the sort key begins for a time; both sort by time, with a second's fractions or a random end behind it.
+    second: &'static str,
 }
 
-fn passes(session: &SessionRecord, filter: &SessionFilter) -> bool {
-    let is_of = |pipeline: &String| session.pipeline_id == *pipeline;
-    filter.pipeline.as_ref().is_none_or(is_of)
-        && (filter.statuses.is_empty() || filter.statuses.contains(&session.status))
-        && filter.id_part.as_ref().is_none_or(|part| session.session_id.as_str().contains(part.as_str()))
-        && filter.created_before.is_none_or(|before| session.created_at < before)
+impl Index<'_> {
+    /// Between which sort keys the wanted sessions lie.
+    fn bounds(&self, filter: &SessionFilter) -> (String, String) {
+        let second = |time: Timestamp| time.strftime(self.second).to_string();
+        let from = filter.created_since.map_or_else(|| "0".to_owned(), second);
+        (from, filter.created_before.map(second).unwrap_or_default() + "~")
+    }
 }
 
 #[async_trait]
@@ -291,20 +299,26 @@ impl SessionStore for DynamoStore {
     async fn sessions(&self, filter: &SessionFilter) -> Result<Vec<SessionRecord>, StoreError> {
         let mut found = Vec::new();
         if let Some(pipeline) = &filter.pipeline {
-            let index = Index { name: "by-pipeline", key: "pipeline_id", value: pipeline };
+            let (sort, second) = ("created_at", "%Y-%m-%dT%H:%M:%S");
+            let index = Index { name: "by-pipeline", key: "pipeline_id", value: pipeline, sort, second };
             self.of_index(index, filter, &mut found).await?;
             return Ok(found);
         }
         // From tomorrow on: another machine's clock may be ahead.
         let newest = filter.created_before.unwrap_or_else(|| Timestamp::now() + 24.hours());
         let newest = newest.to_zoned(TimeZone::UTC).date().first_of_month();
+        let oldest = filter.created_since.map(|since| since.to_zoned(TimeZone::UTC).date().first_of_month());
         for back in 0..MONTHS {
             if found.len() >= filter.limit {
                 break;
             }
             let Ok(month) = newest.checked_sub(back.months()) else { break };
+            if oldest.is_some_and(|oldest| month < oldest) {
+                break;
+            }
             let month = month.strftime("%Y-%m").to_string();
-            let index = Index { name: "by-month", key: "created_month", value: &month };
+            let (sort, second) = ("session_id", "%Y%m%d-%H%M%S");
+            let index = Index { name: "by-month", key: "created_month", value: &month, sort, second };
             self.of_index(index, filter, &mut found).await?;
         }
         Ok(found)

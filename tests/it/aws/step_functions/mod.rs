@@ -9,6 +9,7 @@ mod crash;
 mod events;
 mod explained;
 mod faults;
+mod logs;
 mod quotas;
 mod redrive;
 mod starts;
