@@ -181,7 +181,12 @@ fn who_deletes_a_session_deletes_its_report() {
     scratch.run("session delete last").expect_code(0);
     assert_eq!(left(&scratch).len(), 1);
     let store = rusqlite::Connection::open(scratch.directory().join(".bunsui/bunsui.db")).unwrap();
-    store.execute("UPDATE sessions SET created_at = '2020-01-01T00:00:00Z'", []).unwrap();
+    store
+        .execute(
+            "UPDATE sessions SET created_at = ?1, record = json_set(record, '$.created_at', ?1)",
+            ["2020-01-01T00:00:00Z"],
+        )
+        .unwrap();
     scratch.run("session prune --older-than 30d").expect_code(0);
     assert_eq!(left(&scratch), Vec::<PathBuf>::new());
 }
