@@ -1,7 +1,7 @@
 //! How a pipeline's last sessions went: how often they succeed, and how long they take.
 //!
 //! Takes: sessions, and the records of their jobs. Gives: counts, rates, percentiles, of the sessions and of each job.
-//! Deliberately does not: count a job whose output was taken from another session, nor time a session of a part of the pipeline.
+//! Deliberately does not: count a job whose output was taken from another session, nor time a session of a part of the pipeline, or one that was retried.
 
 use super::csv;
 use super::text::duration;
@@ -105,7 +105,8 @@ impl Gathering {
         match session.status {
             SessionStatus::Succeeded => {
                 self.sessions.succeeded += 1;
-                if session.slice.is_none() {
+                // A part of the pipeline, or the last go of a retried session, takes less time than a whole one.
+                if session.slice.is_none() && session.retries == 0 {
                     self.sessions.durations.push(driven(session));
                 }
             }
@@ -302,12 +303,14 @@ mod tests {
     #[test]
     fn what_ran_elsewhere_or_in_part_is_not_timed() {
         let mut gathering = Gathering::default();
+        let retried = SessionRecord { retries: 1, ..session(SessionStatus::Succeeded, 5) };
+        gathering.add(&retried, &[]);
         let part = SessionRecord { slice: Some(Default::default()), ..session(SessionStatus::Succeeded, 5) };
         let reused =
             JobRecord { reused_from: Some(part.session_id.clone()), ..job("a", JobStatus::Succeeded, 1) };
         gathering.add(&part, &[reused]);
         let statistics = gathering.statistics();
-        assert_eq!((statistics.ended.succeeded, statistics.ended.duration_ms), (1, None));
+        assert_eq!((statistics.ended.succeeded, statistics.ended.duration_ms), (2, None));
         assert!(statistics.jobs.is_empty());
     }
 }
