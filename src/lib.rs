@@ -14,7 +14,8 @@
 //! 10. [`plugin`]: finds and hosts the libraries that know operation types.
 //! 11. [`backend`]: engines and stores.
 //! 12. [`report`]: consumers of session events: a terminal, JSON lines, failures explained.
-//! 13. [`cli`]: the commands; the only printer.
+//! 13. [`tui`]: a terminal that is looked at all day.
+//! 14. [`cli`]: the commands; the only printer.
 
 pub mod backend;
 pub mod cli;
@@ -29,3 +30,4 @@ pub mod runner;
 pub mod session;
 pub mod settings;
 pub mod state_machine;
+pub mod tui;

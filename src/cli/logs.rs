@@ -2,7 +2,7 @@
 
 mod download;
 mod names;
-mod reading;
+pub(super) mod reading;
 
 use super::moments::parse_past;
 use super::output::Output;

@@ -41,6 +41,7 @@ mod session;
 mod slice;
 mod store;
 mod trace;
+mod tui;
 mod validate;
 
 pub use console::Console;
@@ -76,6 +77,21 @@ pub struct Global {
     /// The AWS region; over `[aws] region`
     #[arg(long, global = true, value_name = "REGION")]
     region: Option<String>,
+}
+
+impl Global {
+    /// As they are given to another command.
+    fn arguments(&self) -> Vec<String> {
+        let backend = self.backend.map(|backend| match backend {
+            BackendChoice::Local => "local".to_owned(),
+            BackendChoice::Aws => "aws".to_owned(),
+        });
+        let (env, profile, region) = (self.env.clone(), self.profile.clone(), self.region.clone());
+        [("backend", backend), ("env", env), ("profile", profile), ("region", region)]
+            .into_iter()
+            .filter_map(|(name, value)| Some(format!("--{name}={}", value?)))
+            .collect()
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -116,6 +132,8 @@ enum Command {
     Logs(logs::Args),
     /// Make a session's report: an HTML page that needs nothing besides itself
     Report(report::Args),
+    /// Watch and control sessions on a terminal, all day
+    Tui(tui::Args),
     /// Operation plugins
     #[command(subcommand)]
     Plugin(plugin::Command),
@@ -152,6 +170,8 @@ pub struct Context {
     pub surroundings: Surroundings,
     /// Where to print.
     pub console: Console,
+    /// Options of every command, as this one was given them.
+    pub globals: Vec<String>,
     /// `--profile`: a profile of the user's AWS files.
     pub profile: Option<String>,
     /// To AWS, once something has asked for it.
@@ -197,8 +217,10 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> std::process::ExitCode
         Ok(loaded) => loaded,
         Err(error) => return refuse(error, &console),
     };
+    let globals = cli.global.arguments();
     let context = Context {
         settings,
+        globals,
         origins,
         surroundings,
         console,
@@ -267,6 +289,7 @@ fn dispatch(command: Command, context: &Context) -> Outcome {
         Command::Session(command) => session::run(&command, context),
         Command::Logs(args) => logs::run(&args, context),
         Command::Report(args) => report::run(&args, context),
+        Command::Tui(args) => tui::run(&args, context.globals.clone(), context),
         Command::Plugin(command) => plugin::run(&command, context),
         Command::Config(command) => config::run(&command, context),
         Command::Explain(_)

@@ -34,6 +34,18 @@ pub fn text(pipeline: &Pipeline) -> String {
     )
 }
 
+/// The drawing line by line, for whoever says more beside each job: the lanes, and the job whose line it is. Nothing where
+/// the graph is too wide to draw.
+pub fn rows(pipeline: &Pipeline) -> Vec<(String, Option<usize>)> {
+    let rows = lanes::draw(&pipeline.graph);
+    if rows.iter().any(|row| row.lanes() > MOST_LANES) {
+        return pipeline.graph.order.iter().map(|job| (String::new(), Some(*job))).collect();
+    }
+    let mut order = pipeline.graph.order.iter().copied();
+    let of_job = |row: &Row| matches!(row, Row::Job(..));
+    rows.iter().map(|row| (row.text(), if of_job(row) { order.next() } else { None })).collect()
+}
+
 fn drawing(pipeline: &Pipeline, rows: &[Row]) -> String {
     let width = rows.iter().map(|row| row.text().trim_end().chars().count()).max().unwrap_or(0);
     let mut text = String::new();

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use std::sync::Arc;
 
 /// Lines, one after another.
-pub(super) struct Reading {
+pub(in crate::cli) struct Reading {
     lines: Lines,
     sources: Option<Box<dyn LineSources>>,
     is_local: bool,
@@ -18,7 +18,7 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    pub(super) async fn open(
+    pub(in crate::cli) async fn open(
         session: &SessionRecord,
         store: &Stores,
         filter: Arc<LogFilter>,
@@ -41,7 +41,7 @@ impl Reading {
     }
 
     /// The next line; none where there is none for now.
-    pub(super) async fn next(&mut self) -> Result<Option<LogRecord>, Failure> {
+    pub(in crate::cli) async fn next(&mut self) -> Result<Option<LogRecord>, Failure> {
         self.lines.next(self.horizon.as_deref()).await.map_err(Failure::surroundings)
     }
 

@@ -1,0 +1,219 @@
+//! The state as cells of a terminal. The same state always gives the same frame.
+//!
+//! Deliberately does not: change anything, or look at what is not to be seen: of a long list the lines of the window are made.
+
+mod dialog;
+mod job;
+mod logs;
+mod pipelines;
+mod session;
+mod sessions;
+mod text;
+mod theme;
+
+pub(super) use job::detail_lines;
+pub(crate) use theme::Theme;
+
+use super::keys;
+use super::source::Problem;
+use super::state::{PromptKind, Screen, State};
+use crate::report::text::{duration, printable, printable_lines};
+use ratatui::Frame;
+use ratatui::layout::{Rect, Size};
+use ratatui::style::{Modifier, Style};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Paragraph, Wrap};
+use text::fit;
+
+/// Where the parts of a screen are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Areas {
+    /// What the screen is, in the first line.
+    title: Rect,
+    /// Facts and headings, above the list.
+    head: Rect,
+    /// The list, or what is read.
+    pub(super) list: Rect,
+    /// More about what is selected; of no height where there is no room.
+    aside: Rect,
+    /// What is typed or what is wrong.
+    notice: Rect,
+    /// Keys.
+    foot: Rect,
+}
+
+/// Divides a screen.
+pub(super) fn areas(state: &State) -> Areas {
+    let (screen, Size { width, height }) = (state.screen(), state.size);
+    let row = |y: u16, rows: u16| Rect {
+        x: 0,
+        y: y.min(height),
+        width,
+        height: rows.min(height.saturating_sub(y)),
+    };
+    let head = match screen {
+        Screen::Sessions | Screen::Logs | Screen::Pipelines => 1,
+        Screen::Session => 3,
+        Screen::Details => 0,
+    };
+    let body = height.saturating_sub(3 + head);
+    let rows = match screen {
+        Screen::Session => state.session.as_ref().map_or(0, |session| session.shown.len()),
+        _ => state.pipelines.shown.len(),
+    };
+    // A short list leaves the rest to what is said of its selected line.
+    let list = u16::try_from(rows + 1).unwrap_or(u16::MAX).clamp(4, (body * 3 / 5).max(4));
+    let aside = match screen {
+        Screen::Session | Screen::Pipelines if body >= 14 => body - list,
+        _ => 0,
+    };
+    Areas {
+        title: row(0, 1),
+        head: row(1, head),
+        list: row(1 + head, body - aside),
+        aside: row(1 + head + body - aside, aside),
+        notice: row(height.saturating_sub(2), 1),
+        foot: row(height.saturating_sub(1), 1),
+    }
+}
+
+/// Draws it.
+pub(super) fn view(state: &State, theme: Theme, frame: &mut Frame<'_>) {
+    let areas = areas(state);
+    title(state, areas.title, frame);
+    let is_empty = match state.screen() {
+        Screen::Sessions => state.sessions.rows.is_none(),
+        Screen::Session | Screen::Details => {
+            state.session.as_ref().is_none_or(|session| session.row.is_none())
+        }
+        Screen::Logs => state.logs.as_ref().is_none_or(|logs| logs.records.is_none()),
+        Screen::Pipelines => state.pipelines.found.is_none(),
+    };
+    match &state.trouble {
+        Some((problem, _)) if is_empty => unreachable(problem, state, theme, areas, frame),
+        _ if is_empty => line(frame, areas.list, 0, Line::from("reading …")),
+        _ => match state.screen() {
+            Screen::Sessions => sessions::draw(state, theme, areas, frame),
+            Screen::Session => session::draw(state, theme, areas, frame),
+            Screen::Details => job::draw(state, areas, frame),
+            Screen::Logs => logs::draw(state, theme, areas, frame),
+            Screen::Pipelines => pipelines::draw(state, theme, areas, frame),
+        },
+    }
+    if !is_empty {
+        notice(state, theme, areas.notice, frame);
+    }
+    foot(state, areas.foot, frame);
+    dialog::draw(state, theme, frame);
+}
+
+/// One line of an area; what is below it is not drawn.
+fn line(frame: &mut Frame<'_>, area: Rect, row: usize, line: Line<'_>) {
+    let Ok(row) = u16::try_from(row) else { return };
+    if row < area.height {
+        frame.render_widget(line, Rect { y: area.y + row, height: 1, ..area });
+    }
+}
+
+/// A line that is selected: reversed as a whole, for colours would make patches of it.
+fn selected(line: Line<'static>) -> Line<'static> {
+    let reversed = Style::new().add_modifier(Modifier::REVERSED);
+    let spans: Vec<_> = line.spans.into_iter().map(|span| span.style(reversed)).collect();
+    Line::from(spans).style(reversed)
+}
+
+fn title(state: &State, area: Rect, frame: &mut Frame<'_>) {
+    let name = match state.screen() {
+        Screen::Sessions => "sessions".to_owned(),
+        Screen::Pipelines => "pipelines".to_owned(),
+        Screen::Session => {
+            state.session.as_ref().map_or_else(String::new, |session| format!("session {}", session.id))
+        }
+        Screen::Details => {
+            let job = state.session.as_ref().and_then(|session| session.selected()).unwrap_or_default();
+            format!("job {}", printable(job))
+        }
+        Screen::Logs => state.logs.as_ref().map_or_else(String::new, |logs| match &logs.of.job {
+            Some(job) => format!("log lines of {} in {}", printable(job), logs.of.session),
+            None => format!("log lines of {}", logs.of.session),
+        }),
+    };
+    let left = format!(" bunsui  {name}");
+    let right = format!("{} ", state.place);
+    let width = usize::from(area.width);
+    let room = width.saturating_sub(text::width(&right) + 1);
+    let text = if room > text::width(&left) {
+        format!("{}{right}", text::pad(&left, width - text::width(&right)))
+    } else {
+        text::pad(&fit(&left, width), width)
+    };
+    line(frame, area, 0, Line::styled(text, Style::new().add_modifier(Modifier::REVERSED | Modifier::BOLD)));
+}
+
+/// The store cannot be read, and nothing of it is known: this is the screen.
+fn unreachable(problem: &Problem, state: &State, theme: Theme, areas: Areas, frame: &mut Frame<'_>) {
+    let area = Rect { x: 2, width: areas.list.width.saturating_sub(4), ..areas.list };
+    let mut lines = vec![
+        Line::default(),
+        Line::styled("This cannot be read:", theme.bad().add_modifier(Modifier::BOLD)),
+        Line::default(),
+    ];
+    lines.extend(printable_lines(&problem.message).lines().map(|line| Line::from(line.to_owned())));
+    if let Some(help) = &problem.help {
+        lines.push(Line::default());
+        lines.extend(printable_lines(help).lines().map(|line| Line::from(line.to_owned())));
+    }
+    lines.push(Line::default());
+    lines.push(Line::styled(tried(state), theme.dim()));
+    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), area);
+}
+
+/// Since when it has not been heard, and that it is tried again.
+fn tried(state: &State) -> String {
+    let since = state.trouble.as_ref().map_or(state.now, |(_, since)| *since);
+    let seconds = state.now.duration_since(since);
+    format!("Tried again every few seconds, for {} now.", duration(seconds))
+}
+
+fn notice(state: &State, theme: Theme, area: Rect, frame: &mut Frame<'_>) {
+    if let Some(prompt) = &state.prompt {
+        let label = match prompt.kind {
+            PromptKind::Filter => "filter",
+            PromptKind::Search => "search",
+        };
+        let text = format!("{label}: {}", printable(&prompt.line.text));
+        let cursor = Span::styled(" ", Style::new().add_modifier(Modifier::REVERSED));
+        let hint = Span::styled("  Enter keeps it, Esc takes it back", theme.dim());
+        line(frame, area, 0, Line::from(vec![Span::raw(text), cursor, hint]));
+        return;
+    }
+    if let Some((problem, _)) = &state.trouble {
+        let message = problem.message.lines().next().unwrap_or_default();
+        let text = format!("not heard: {}. What is shown may be old. {}", printable(message), tried(state));
+        line(frame, area, 0, Line::styled(fit(&text, usize::from(area.width)), theme.bad()));
+        return;
+    }
+    let text = match state.screen() {
+        Screen::Sessions => sessions::notice(state),
+        Screen::Session => session::notice(state),
+        Screen::Logs => logs::notice(state),
+        Screen::Pipelines => pipelines::notice(state),
+        Screen::Details => String::new(),
+    };
+    line(frame, area, 0, Line::styled(fit(&text, usize::from(area.width)), theme.dim()));
+}
+
+fn foot(state: &State, area: Rect, frame: &mut Frame<'_>) {
+    let mut spans = Vec::new();
+    let mut used = 0;
+    for (key, hint) in keys::hints(state.keys_of()) {
+        let room = text::width(key) + text::width(hint) + 3;
+        if used + room > usize::from(area.width) {
+            break;
+        }
+        used += room;
+        spans.push(Span::styled(key, Style::new().add_modifier(Modifier::BOLD)));
+        spans.push(Span::raw(format!(" {hint}  ")));
+    }
+    line(frame, area, 0, Line::from(spans));
+}
