@@ -54,6 +54,7 @@ mod sinful;
 mod structure;
 mod terminal;
 mod trouble;
+mod tui;
 mod unbounded;
 mod validate;
 

@@ -6,14 +6,14 @@ use bunsui_test_support::Scratch;
 use std::process::{Child, Command, Output, Stdio};
 
 /// A terminal with a shell in it; gone with this value.
-struct Terminal {
+pub(crate) struct Terminal {
     socket: std::path::PathBuf,
     server: Child,
 }
 
 impl Terminal {
     /// None where there is no tmux.
-    fn open(scratch: &Scratch, rows: u16) -> Option<Self> {
+    pub(crate) fn open(scratch: &Scratch, rows: u16) -> Option<Self> {
         if Command::new("tmux").arg("-V").stdout(Stdio::null()).status().is_err() {
             assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "tmux is not installed");
             eprintln!("NOT CHECKED: the live view on a terminal, for there is no tmux");
@@ -42,12 +42,12 @@ impl Terminal {
         command
     }
 
-    fn ask(&self, arguments: &[&str]) -> String {
+    pub(crate) fn ask(&self, arguments: &[&str]) -> String {
         let Output { stdout, .. } = self.tmux(arguments).output().expect("tmux answers");
         String::from_utf8_lossy(&stdout).into_owned()
     }
 
-    fn types(&self, text: &str) {
+    pub(crate) fn types(&self, text: &str) {
         self.ask(&["send-keys", "-l", text]);
         self.ask(&["send-keys", "Enter"]);
     }
@@ -58,7 +58,7 @@ impl Terminal {
     }
 
     #[track_caller]
-    fn wait_for(&self, is_so: impl Fn(&str) -> bool) -> String {
+    pub(crate) fn wait_for(&self, is_so: impl Fn(&str) -> bool) -> String {
         let mut seen = String::new();
         let mut last = std::time::Instant::now();
         wait_until("something on the screen", || {
@@ -82,7 +82,7 @@ impl Drop for Terminal {
 }
 
 /// Writes a script that starts bunsui in the scratch folder's environment.
-fn script(scratch: &Scratch, line: &str) {
+pub(crate) fn script(scratch: &Scratch, line: &str) {
     let command = scratch.command(line.split_whitespace());
     let quote = |text: &std::ffi::OsStr| format!("'{}'", text.to_string_lossy());
     let mut text = "exec env -i TERM=\"$TERM\"".to_owned();

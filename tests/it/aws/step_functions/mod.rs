@@ -13,6 +13,7 @@ mod logs;
 mod quotas;
 mod redrive;
 mod starts;
+mod tui;
 mod two_runners;
 
 use super::{connection, functions, make_tables, of_connection, scratch_at};
