@@ -100,12 +100,8 @@ impl Life {
         });
     }
 
-    /// None where there is no /proc, or no such process any more.
     fn resident_bytes(&self) -> Option<u64> {
-        let pid = self.pid?.as_raw_nonzero();
-        let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
-        let pages: u64 = statm.split_whitespace().nth(1)?.parse().ok()?;
-        Some(pages * rustix::param::page_size() as u64)
+        processes::resident_bytes(self.pid?)
     }
 }
 

@@ -119,6 +119,13 @@ fn beginning(file: &Path) -> Option<String> {
     Some(String::from_utf8_lossy(&bytes[..length]).into_owned())
 }
 
+/// How much memory a process has; none where there is no /proc, or no such process any more.
+pub(super) fn resident_bytes(process: Pid) -> Option<u64> {
+    let statm = std::fs::read_to_string(format!("/proc/{}/statm", process.as_raw_nonzero())).ok()?;
+    let pages: u64 = statm.split_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * rustix::param::page_size() as u64)
+}
+
 /// `PID (NAME) STATE PARENT GROUP SESSION …`; the name may hold anything, parentheses too.
 fn parse_stat(stat: &str) -> Option<Process> {
     let (id, rest) = stat.split_once(' ')?;

@@ -5,6 +5,7 @@
 use super::guarded::Guarded;
 use super::{Said, Verdict, about};
 use crate::plugin::library::{Declaration, Library};
+use crate::plugin::processes;
 use bunsui_plugin_abi as abi;
 use serde_json::{Value as Json, json};
 use std::ffi::c_void;
@@ -318,14 +319,15 @@ impl Table<'_> {
         };
         // What is set up once is there after these.
         let _: usize = (0..50).map(|_| round()).sum();
-        let Some(before) = resident_bytes() else { return Ok(()) };
+        let Some(before) = processes::resident_bytes(rustix::process::getpid()) else { return Ok(()) };
         let began = Instant::now();
         let (mut given, mut calls) = (0, 0);
         while given < ENOUGH_BYTES && began.elapsed() < LONGEST_LOOK {
             given += round();
             calls += 1;
         }
-        let grown = resident_bytes().unwrap_or(before).saturating_sub(before);
+        let grown =
+            processes::resident_bytes(rustix::process::getpid()).unwrap_or(before).saturating_sub(before);
         if grown > (given as u64 / 2).max(1 << 20) {
             return Err(format!(
                 "memory grew by {} KiB in {calls} calls that gave {} KiB: about {} bytes a call are not given back",
@@ -336,12 +338,6 @@ impl Table<'_> {
         }
         Ok(())
     }
-}
-
-fn resident_bytes() -> Option<u64> {
-    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: u64 = statm.split_whitespace().nth(1)?.parse().ok()?;
-    Some(pages * rustix::param::page_size() as u64)
 }
 
 /// A copy of what a buffer holds.
