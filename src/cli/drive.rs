@@ -104,12 +104,17 @@ impl Drive<'_> {
             let consumer: &mut dyn EventConsumer =
                 if output == Output::Json { &mut json } else { &mut progress };
             let mut run = std::pin::pin!(self.run(patience, &mut requests, consumer));
-            loop {
+            let ended = loop {
                 tokio::select! {
                     ended = &mut run => break ended,
                     Some(surroundings) = heard.recv() => say(surroundings),
                 }
+            };
+            // What was said at the very end.
+            while let Ok(surroundings) = heard.try_recv() {
+                say(surroundings);
             }
+            ended
         };
         if output == Output::Human {
             progress.finish();

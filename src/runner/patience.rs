@@ -61,6 +61,8 @@ struct Waiting {
     count: usize,
     /// Of the first of them.
     since: Option<Instant>,
+    /// One of those that waited has been answered.
+    is_answered: bool,
 }
 
 /// A failure that may pass.
@@ -109,7 +111,7 @@ impl Patience {
     {
         let began = Instant::now();
         let mut pause = FIRST_PAUSE;
-        let mut is_lost = false;
+        let mut lost: Option<Lost<'_>> = None;
         loop {
             let answer = make().await;
             let error = match &answer {
@@ -119,16 +121,13 @@ impl Patience {
                     error
                 }
                 _ => {
-                    if is_lost {
-                        self.back();
+                    if let Some(lost) = &mut lost {
+                        lost.is_answered = answer.as_ref().map_or_else(|error| !error.passes(), |_| true);
                     }
                     return answer;
                 }
             };
-            if !is_lost {
-                is_lost = true;
-                self.lost(error);
-            }
+            lost.get_or_insert_with(|| self.lost(error));
             tokio::select! {
                 () = self.leave.cancelled() => {}
                 () = tokio::time::sleep(pause) => pause = (pause * 2).min(LAST_PAUSE),
@@ -136,8 +135,8 @@ impl Patience {
         }
     }
 
-    /// Says it once, however many calls wait.
-    fn lost(&self, error: &dyn miette::Diagnostic) {
+    /// A call waits from now on. Says it once, however many do.
+    fn lost(&self, error: &dyn miette::Diagnostic) -> Lost<'_> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.count += 1;
         if waiting.count == 1 {
@@ -149,15 +148,26 @@ impl Patience {
                 limit: self.limit,
             });
         }
+        Lost { patience: self, is_answered: false }
     }
+}
 
-    fn back(&self) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+/// A call that waits: until it is answered, or nobody wants the answer any more.
+struct Lost<'a> {
+    patience: &'a Patience,
+    is_answered: bool,
+}
+
+impl Drop for Lost<'_> {
+    fn drop(&mut self) {
+        let mut waiting = self.patience.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.count -= 1;
+        waiting.is_answered |= self.is_answered;
         if waiting.count == 0
             && let Some(since) = waiting.since.take()
+            && std::mem::take(&mut waiting.is_answered)
         {
-            (self.notice)(Surroundings::Back { after: since.elapsed() });
+            (self.patience.notice)(Surroundings::Back { after: since.elapsed() });
         }
     }
 }
@@ -325,11 +335,20 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_call_that_nobody_wants_any_more_is_not_waited_for() {
+        let (patience, heard) = patience(900, &CancellationToken::new());
+        let given_up = tokio::time::timeout(Duration::from_secs(1), calls(&patience, u32::MAX));
+        assert!(tokio::join!(given_up, calls(&patience, 3)).0.is_err());
+        assert!(matches!(heard.lock().unwrap()[1..], [Surroundings::Back { .. }]));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn patience_has_an_end() {
-        let (patience, _) = patience(60, &CancellationToken::new());
+        let (patience, heard) = patience(60, &CancellationToken::new());
         let began = Instant::now();
         assert!(matches!(calls(&patience, u32::MAX).await, Err(StoreError::Outage(_))));
         assert!((60..75).contains(&began.elapsed().as_secs()));
+        assert_eq!(heard.lock().unwrap().len(), 1, "nothing answers");
     }
 
     #[tokio::test(start_paused = true)]

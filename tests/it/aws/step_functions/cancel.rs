@@ -19,8 +19,9 @@ fn the_receipt_tells_what_was_ended_from_what_may_still_run() {
     let of_ecs = format!("[jobs.task]\n[[jobs.task.operations]]\nname = \"run\"\ntype = \"ecs\"\n{keys}\n");
     let scratch = site.deployed(&(of_ecs + &job("function", "", "")));
     let running = Running::start(&scratch, "run t.toml");
-    running.wait_for("started    task");
-    running.wait_for("started    function");
+    // That they start is said before the calls.
+    let is_started = |job: &str| !site.executions(job).is_empty();
+    crate::product::wait_until("both are started", || is_started("task") && is_started("function"));
     let receipt = scratch.run("session cancel last --output json").expect_code(0).json();
     running.end();
     let ended = format!("operation `run` (ecs) of job `task`: ECS task {task}");
