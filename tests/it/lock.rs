@@ -6,7 +6,7 @@ use bunsui_test_support::Scratch;
 fn project() -> Scratch {
     let scratch = crate::scratch();
     let shipped = crate::plugin::shipped();
-    for name in ["lambda", "ecs"] {
+    for name in ["lambda", "ecs", "aws_service"] {
         copy(&shipped.join(format!("libbunsui_plugin_{name}.so")), &scratch, &format!("libbunsui_{name}.so"));
     }
     copy(&crate::plugin::example("query"), &scratch, "libbunsui_query.so");
@@ -99,5 +99,5 @@ fn what_everybody_may_write_to_is_not_loaded() {
     assert!(listed.contains("[bunsui::plugin::writable_by_others]"), "{listed}");
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o777)).unwrap();
     let listed = scratch.run("plugin list").expect_code(0).stdout;
-    assert_eq!(listed.matches("writable_by_others").count(), 3, "{listed}");
+    assert_eq!(listed.matches("writable_by_others").count(), 4, "{listed}");
 }

@@ -3,21 +3,11 @@
 use crate::integration::Integration;
 use crate::optimised::Pattern;
 use crate::texts;
-use bunsui_plugin_sdk::{Fragment, PluginError, StatesRequest};
+use bunsui_plugin_sdk::{Fragment, PluginError, StatesRequest, retry};
 use serde_json::{Map, Value as Json, json};
 
 /// The only state.
 const CALL: &str = "call";
-
-/// Of the service, not of the function: the Step Functions guide says to retry these ("Handle transient Lambda service exceptions"), and
-/// of no other service. The user's own retry replaces it.
-const TRANSIENT: [&str; 5] = [
-    "Lambda.ClientExecutionTimeoutException",
-    "Lambda.ServiceException",
-    "Lambda.AWSLambdaException",
-    "Lambda.SdkClientException",
-    "Lambda.TooManyRequestsException",
-];
 
 pub(crate) fn states(request: &StatesRequest) -> Result<Fragment, PluginError> {
     let keys = &request.keys;
@@ -36,24 +26,15 @@ pub(crate) fn states(request: &StatesRequest) -> Result<Fragment, PluginError> {
     if let Some(result) = keys.get("result") {
         state.insert("Output".to_owned(), result.clone());
     }
+    // Of no other service the guide says so.
     if integration.is("lambda", "invoke") {
-        state.insert("Retry".to_owned(), transient());
+        state.insert("Retry".to_owned(), retry::lambda());
     }
     state.insert("End".to_owned(), true.into());
     Ok(Fragment {
         start_at: CALL.to_owned(),
         states: Map::from_iter([(CALL.to_owned(), Json::Object(state))]),
     })
-}
-
-fn transient() -> Json {
-    json!([{
-        "ErrorEquals": TRANSIENT,
-        "IntervalSeconds": 1,
-        "MaxAttempts": 3,
-        "BackoffRate": 2,
-        "JitterStrategy": "FULL",
-    }])
 }
 
 #[cfg(test)]

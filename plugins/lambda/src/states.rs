@@ -1,16 +1,7 @@
 //! Keys to a state in Amazon States Language.
 
-use bunsui_plugin_sdk::{Fragment, PluginError, StatesRequest};
+use bunsui_plugin_sdk::{Fragment, PluginError, StatesRequest, retry};
 use serde_json::{Map, json};
-
-/// Of the service, not of the function: the Step Functions guide says to retry these. The user's own retry replaces it.
-const TRANSIENT: [&str; 5] = [
-    "Lambda.ClientExecutionTimeoutException",
-    "Lambda.ServiceException",
-    "Lambda.AWSLambdaException",
-    "Lambda.SdkClientException",
-    "Lambda.TooManyRequestsException",
-];
 
 pub(crate) fn states(request: &StatesRequest) -> Result<Fragment, PluginError> {
     let keys = &request.keys;
@@ -29,13 +20,7 @@ pub(crate) fn states(request: &StatesRequest) -> Result<Fragment, PluginError> {
         "Resource": "arn:aws:states:::lambda:invoke",
         "Arguments": arguments,
         "Output": "{% $states.result.Payload %}",
-        "Retry": [{
-            "ErrorEquals": TRANSIENT,
-            "IntervalSeconds": 1,
-            "MaxAttempts": 3,
-            "BackoffRate": 2,
-            "JitterStrategy": "FULL",
-        }],
+        "Retry": retry::lambda(),
         "End": true,
     });
     Ok(Fragment { start_at: "invoke".to_owned(), states: Map::from_iter([("invoke".to_owned(), state)]) })

@@ -11,7 +11,7 @@
 //! know AWS.
 //!
 //! - Keys as a struct: [`Value`] for what may be a reference, `keys_as` of each request, [`schema::of`] for the schema.
-//! - What it is on AWS: [`Fragment::task`], [`Statement::allow`].
+//! - What it is on AWS: [`Fragment::task`], [`retry`], [`Statement::allow`].
 //! - What it is here: [`Host`] for lines and stops, [`process::run`] for a program.
 //! - Feature `testing`: `testing::Harness`, which asks what bunsui would ask. Feature `aws`: clients that reach AWS as bunsui does.
 //!
@@ -28,6 +28,7 @@ mod host;
 pub mod keys;
 mod operation;
 pub mod process;
+pub mod retry;
 pub mod schema;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -41,15 +41,19 @@ pub(super) fn by_action(action: &str) -> Vec<String> {
     all.filter_map(|service| same_action(&[service], action)).collect()
 }
 
-/// The known name that a name is most likely a misspelling of.
+/// The known name that a name is most likely a misspelling of, by the rule that bunsui has for keys and jobs: of names that are longer
+/// than two letters, a third of the longer one may be wrong.
 pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if name.len() > LONGEST {
         return None;
     }
     let wanted = plain(name);
-    let allowed = 1.max(wanted.len() / 3);
     let near = known.into_iter().filter_map(|known| {
         let candidate = plain(known);
+        let allowed = match wanted.len().max(candidate.len()) {
+            0..=2 => 0,
+            longer => 1.max(longer / 3),
+        };
         let is_worth_it = candidate.len().abs_diff(wanted.len()) <= allowed;
         let distance = is_worth_it.then(|| strsim::osa_distance(&wanted, &candidate))?;
         (distance <= allowed).then_some((distance, known))
@@ -132,6 +136,7 @@ mod tests {
         check("glue", "startJobRuns", "glue:startJobRun");
         check("athna", "nothing", "athena");
         check("zzzzzzzzzz", "startJobRun", "");
+        check("ab", "startJobRun", "");
         assert_eq!(by_action("StartJobRun").len(), 4);
         assert_eq!(by_action("startCrawler"), ["glue:startCrawler"]);
     }

@@ -53,6 +53,7 @@ pub(super) const SOURCES: &[Vendored] = &[
             "src/operation.rs",
             "src/process/child.rs",
             "src/process/mod.rs",
+            "src/retry.rs",
             "src/schema.rs",
             "src/testing/fragment.rs",
             "src/testing/host.rs",
