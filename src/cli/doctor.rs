@@ -1,5 +1,6 @@
 //! `bunsui doctor`: whether everything is there that runs need, each with what to do.
 
+use super::aws::beyond_boundary;
 use super::load::{find_plugins, load_pipeline};
 use super::output::Output;
 use super::preflight::preflight;
@@ -83,7 +84,11 @@ pub(super) fn run(args: &Args, context: &Context) -> Outcome {
 fn surroundings(file: &Path, context: &Context) -> Result<Vec<Finding>, Failure> {
     let loaded = load_pipeline(file, context)?;
     let machines = state_machine::compile(&loaded.pipeline, &*loaded.plugins).map_err(compile::failure)?;
-    let found = block_on(preflight(&loaded.pipeline, &machines, &loaded.plugins, context))?;
+    let found = block_on(async {
+        let mut found = preflight(&loaded.pipeline, &machines, &loaded.plugins, context).await;
+        found.extend(beyond_boundary(&loaded.pipeline, &machines, &loaded.plugins, context).await?);
+        Ok::<_, Failure>(found)
+    })??;
     if found.is_empty() {
         let operations: usize = loaded.pipeline.jobs.values().map(|job| job.operations.len()).sum();
         return Ok(vec![Finding::well(

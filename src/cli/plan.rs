@@ -57,6 +57,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Outcome {
     let mut found = Vec::new();
     if let Some(deployed) = &deployed {
         found.extend(role_finding(deployed));
+        found.extend(deployed.beyond_boundary.clone());
         found.extend(block_on(preflight(&plan.pipeline, &plan.machines, &loaded.plugins, context))?);
     }
     match args.output {
@@ -104,6 +105,9 @@ pub(super) struct Deployed {
     pub(super) role_problem: Option<(Severity, String)>,
     /// The policy that its role needs: what the plugins say of the operations.
     pub(super) permissions: serde_json::Value,
+    /// What the boundary of its role does not allow.
+    #[serde(skip)]
+    pub(super) beyond_boundary: Option<Diagnostic>,
     /// By job.
     pub(super) jobs: IndexMap<String, DeployedJob>,
 }

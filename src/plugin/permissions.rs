@@ -56,12 +56,12 @@ pub enum PermissionsError {
 }
 
 impl Plugins {
-    /// What the state machines' role has to allow, for all of these operations.
+    /// What the state machines' role has to allow, for each of these operations.
     pub fn permissions(
         &self,
         requests: &[PermissionsRequest],
         place: &AccountPlace,
-    ) -> Result<Vec<Statement>, PermissionsError> {
+    ) -> Result<Vec<Vec<Statement>>, PermissionsError> {
         let AccountPlace { region, account, bucket } = place;
         let name = |request: &PermissionsRequest| format!("{}.{}", request.job, request.operation);
         let replies = self.ask(
@@ -73,10 +73,11 @@ impl Plugins {
                 (kind.as_str(), name(request), body("permissions", kind, &asked))
             }),
         )?;
-        let mut statements = Vec::new();
+        let mut needs = Vec::with_capacity(requests.len());
         for (request, reply) in requests.iter().zip(replies) {
             let found: Vec<StatementBody> = serde_json::from_str(reply.get())
                 .map_err(|error| self.not_understood(WHAT, &request.kind, &name(request), &error))?;
+            let mut statements = Vec::with_capacity(found.len());
             for StatementBody { actions, resources, condition } in found {
                 let statement = Statement { actions, resources, condition };
                 if let Some(reason) = obstacle(&statement) {
@@ -85,8 +86,9 @@ impl Plugins {
                 }
                 statements.push(statement);
             }
+            needs.push(statements);
         }
-        Ok(statements)
+        Ok(needs)
     }
 }
 

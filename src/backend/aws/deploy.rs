@@ -3,6 +3,7 @@
 //! A deployment is a version of a pipeline: a counter, with the file's text and the ARN of each job's state machine version. What
 //! Step Functions has already is left alone.
 
+use super::boundary::Boundary;
 use super::client::Connection;
 use super::error::{AwsError, Call, classify};
 use super::machines::{MachineSettings, Machines, Reason, RoleState, machine_of};
@@ -107,6 +108,16 @@ impl Deployer {
         let key = policies.as_ref().and_then(|state| state.parameters.get("KmsKey"));
         let wanted = role::stack(&self.prefix, pipeline, (boundary, key), statements)?;
         self.stacks.prepare(&wanted).await
+    }
+
+    /// The boundary that the role of a pipeline has; none where the account has none, or this user may not look.
+    pub async fn boundary(&self) -> Result<Option<Boundary>, AwsError> {
+        let stack = format!("{}policies", self.prefix);
+        match self.stacks.state(&stack).await {
+            Ok(state) => Ok(state.and_then(|state| Boundary::of(&stack, &state))),
+            Err(AwsError::Denied { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Carries out what was prepared; gives what the pipeline's state machines have in common.

@@ -4,6 +4,7 @@
 //! [`SessionStore`](crate::runner::port::SessionStore) and [`ObjectStore`](crate::runner::port::ObjectStore).
 //! Deliberately does not: let an SDK's type out of this folder.
 
+mod boundary;
 mod client;
 mod clock;
 mod deploy;
@@ -26,6 +27,7 @@ mod store;
 mod trust;
 mod watch;
 
+pub use boundary::Boundary;
 pub use client::{Connection, ConnectionOptions};
 pub use clock::Offset;
 pub use deploy::{Change, Deployer};

@@ -1,6 +1,7 @@
 //! Deployments: compared, made, pruned, deleted.
 
 use super::connect::{connect, failure};
+use super::needs::Needs;
 use super::{DeployMode, NotDeployed};
 use crate::backend::Stores;
 use crate::backend::aws::{
@@ -11,13 +12,12 @@ use crate::cli::pipeline::by_need;
 use crate::cli::plan::{Deployed, DeployedJob};
 use crate::cli::{Context, Failure};
 use crate::diagnostic::Severity;
-use crate::pipeline::{AccountPlace, PermissionsRequest, Statement};
 use crate::plan::Plan;
 use crate::plugin::Plugins;
 use crate::report::text::difference;
 use crate::runner::port::{deployment_key, durations_key};
 use crate::session::DeploymentRecord;
-use crate::state_machine::{self, StateMachine, operations_with_keys};
+use crate::state_machine::{self, StateMachine};
 use std::collections::BTreeMap;
 
 /// The latest deployment, if it is of this very file and these definitions; else what `mode` says.
@@ -208,11 +208,13 @@ pub(in crate::cli) async fn compared(
         role => deployer.try_role(role).await,
     };
     let before = former_definitions(latest.as_ref(), &jobs, plugins);
+    let needs = Needs::of(&plan.pipeline, &plan.machines, plugins, connection)?;
     Ok(Deployed {
         is_same_text: latest.as_ref().is_some_and(|latest| latest.text == wanted.text),
         version: latest.map(|latest| latest.version),
         role: settings.role,
-        permissions: policy_document(&statements(plan, plugins, connection)?),
+        permissions: policy_document(&needs.statements()),
+        beyond_boundary: needs.beyond_boundary(&deployer, connection).await?,
         role_problem: match state {
             RoleState::Usable => None,
             RoleState::Refused(why) => Some((Severity::Error, why)),
@@ -250,7 +252,7 @@ async fn settings(
     }
 }
 
-/// What is to change in the stack of the pipeline's role, said; none where a role is set.
+/// What is to change in the stack of the pipeline's role, said, and what its boundary keeps from it; none where a role is set.
 async fn prepare_role(
     plan: &Plan,
     plugins: &Plugins,
@@ -261,9 +263,11 @@ async fn prepare_role(
     if connection.execution_role().is_some() {
         return Ok(None);
     }
-    let statements = statements(plan, plugins, connection)?;
+    let needs = Needs::of(&plan.pipeline, &plan.machines, plugins, connection)?;
+    let beyond = needs.beyond_boundary(deployer, connection).await?;
+    context.console.diagnostics(&plan.pipeline.source, beyond.as_slice());
     let name = plan.pipeline.name.as_str();
-    let prepared = deployer.prepare_role(name, &statements).await.map_err(failure)?;
+    let prepared = deployer.prepare_role(name, &needs.statements()).await.map_err(failure)?;
     for change in &prepared.changes {
         let action = change.action.to_lowercase();
         let line = format!("  {action}  {} of the pipeline's stack ({})", change.resource, change.kind);
@@ -301,22 +305,4 @@ fn definition_difference(
 ) -> Option<String> {
     let (before, now) = (before.get(job)?, pretty(machine));
     (*before != now).then(|| difference(before, &now, ("deployed", job), colour))
-}
-
-/// What the plan's operations need, as their plugins say.
-fn statements(plan: &Plan, plugins: &Plugins, connection: &Connection) -> Result<Vec<Statement>, Failure> {
-    let place = AccountPlace {
-        region: connection.region().to_owned(),
-        account: connection.account().to_owned(),
-        bucket: connection.bucket().map_err(failure)?.to_owned(),
-    };
-    let requests: Vec<PermissionsRequest> = operations_with_keys(&plan.pipeline, &plan.machines)
-        .map(|(job, operation, keys)| PermissionsRequest {
-            kind: operation.kind.clone(),
-            job: job.id.to_string(),
-            operation: operation.name.to_string(),
-            keys: keys.clone(),
-        })
-        .collect();
-    plugins.permissions(&requests, &place).map_err(Failure::surroundings)
 }

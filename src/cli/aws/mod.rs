@@ -8,6 +8,8 @@ mod deploy;
 mod doctor;
 #[cfg(feature = "aws")]
 mod logs;
+#[cfg(feature = "aws")]
+mod needs;
 #[cfg(not(feature = "aws"))]
 mod without;
 
@@ -19,9 +21,12 @@ pub(super) use deploy::{compared, delete_pipeline, deployed, has_leftovers, prun
 pub(super) use doctor::findings;
 #[cfg(feature = "aws")]
 pub(super) use logs::session_logs;
+#[cfg(feature = "aws")]
+pub(super) use needs::beyond_boundary;
 #[cfg(not(feature = "aws"))]
 pub(super) use without::{
-    compared, delete_pipeline, deployed, engine, findings, has_leftovers, prune, session_logs, stores,
+    beyond_boundary, compared, delete_pipeline, deployed, engine, findings, has_leftovers, prune,
+    session_logs, stores,
 };
 
 /// What to do where a file is not what is deployed.

@@ -6,12 +6,15 @@ use crate::cli::doctor::Finding;
 use crate::cli::load::NoAwsBackend;
 use crate::cli::plan::Deployed;
 use crate::cli::{Context, Failure};
+use crate::diagnostic::Diagnostic;
 use crate::pipeline::Pipeline;
 use crate::plan::Plan;
 use crate::plugin::Plugins;
 use crate::runner::Redaction;
 use crate::runner::port::Engine;
 use crate::session::{DeploymentRecord, LogFilter, SessionRecord};
+use crate::state_machine::StateMachine;
+use std::borrow::Borrow;
 use std::sync::Arc;
 
 pub(in crate::cli) async fn stores(_context: &Context) -> Result<Stores, Failure> {
@@ -51,6 +54,15 @@ pub(in crate::cli) async fn deployed(
 pub(in crate::cli) async fn findings(_context: &Context) -> Vec<Finding> {
     let help = "build bunsui with its default features";
     vec![Finding::wrong("AWS", "this bunsui was built without it", help)]
+}
+
+pub(in crate::cli) async fn beyond_boundary(
+    _pipeline: &Pipeline,
+    _machines: &[impl Borrow<StateMachine>],
+    _plugins: &Plugins,
+    _context: &Context,
+) -> Result<Option<Diagnostic>, Failure> {
+    Ok(None)
 }
 
 pub(in crate::cli) async fn compared(

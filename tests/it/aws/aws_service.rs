@@ -1,9 +1,10 @@
 //! Operation type `aws-service` on Step Functions: services that answer for real.
 
-use super::{scratch_on_aws, sdk_config, variable};
+use super::{job, make_function, scratch_in, scratch_on_aws, sdk_config, variable};
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
+use bunsui_test_support::{ministack, own_account};
 use serde_json::{Value as Json, json};
 
 /// A table of totals, with a year as its key.
@@ -93,4 +94,63 @@ async fn the_role_is_allowed_what_services_take() {
         })
         .collect();
     insta::assert_snapshot!(shown.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_boundary_does_not_allow_is_said_with_the_command_that_widens_it() {
+    if ministack().is_none() {
+        return;
+    }
+    let Some(scratch) = scratch_in(&own_account()) else { return };
+    scratch.run("infra deploy").expect_code(0);
+    make_table(&variable(&scratch, "AWS_ACCESS_KEY_ID")).await;
+    make_function(&scratch, "within", "def handler(event, context):\n    return 1\n");
+    let text = PIPELINE.to_owned() + &job("within", "", "");
+    scratch.write("t.toml", &text);
+    let line = |nth: usize| {
+        let headers = text.lines().enumerate().filter(|(_, line)| line.starts_with("[[jobs."));
+        headers.map(|(at, _)| at as u64 + 1).nth(nth).expect("it is there")
+    };
+    let found = |planned: &Json| -> Vec<Json> {
+        let found = planned["preflight"].as_array().expect("a list").iter();
+        found.filter(|finding| finding["code"] == "bunsui::aws::boundary").cloned().collect()
+    };
+    let warnings = found(&scratch.run("plan t.toml --output json").expect_code(0).json());
+    let [warning] = warnings.as_slice() else { panic!("one warning, not {warnings:?}") };
+    assert_eq!(warning["severity"], "warning");
+    assert_eq!(
+        warning["message"],
+        "the boundary of pipelines' roles, of the stack bunsui-policies, does not allow `dynamodb:GetItem`, \
+         `dynamodb:ListTables`, `dynamodb:PutItem`"
+    );
+    let labels: Vec<(u64, &str)> = warning["labels"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|label| (label["line"].as_u64().unwrap(), label["message"].as_str().unwrap()))
+        .collect();
+    let expected = [
+        (line(0), "`put` of job `keep` needs `dynamodb:PutItem`"),
+        (line(1), "`get` of job `keep` needs `dynamodb:GetItem`"),
+        (line(2), "`list` of job `look` needs `dynamodb:ListTables`"),
+    ];
+    assert_eq!(labels, expected);
+    for command in ["deploy t.toml --dry-run", "run t.toml --deploy"] {
+        let told = scratch.run(command).expect_code(0).stderr;
+        assert!(told.contains("bunsui::aws::boundary") && told.contains("`put` of job `keep`"), "{told}");
+    }
+    let looked = scratch.run("doctor t.toml").stdout;
+    assert!(looked.contains(&format!("ok     t.toml:{}: the boundary of", line(0))), "{looked}");
+    // The command of the help does it.
+    let help = warning["help"].as_str().expect("it has one");
+    let command = help.split_once("bunsui infra deploy").expect("it has a command").1;
+    scratch.run(&format!("infra deploy{command}")).expect_code(0);
+    assert_eq!(found(&scratch.run("plan t.toml --output json").expect_code(0).json()), [Json::Null; 0]);
+    let told = scratch.run("run t.toml --deploy").expect_code(0).stderr;
+    assert!(!told.contains("boundary"), "{told}");
+    // A role of one's own has a boundary of its own.
+    scratch.run("infra deploy --parameter ExecutionActions=lambda:InvokeFunction").expect_code(0);
+    assert_eq!(found(&scratch.run("plan t.toml --output json").expect_code(0).json()).len(), 1);
+    let scratch = scratch.with_variable("BUNSUI_AWS__EXECUTION_ROLE", "arn:aws:iam::000000000000:role/own");
+    assert_eq!(found(&scratch.run("plan t.toml --output json").json()), [Json::Null; 0]);
 }

@@ -121,7 +121,7 @@ fn permissions_are_derived_of_the_compiled_keys() {
         request(json!({"action": "dynamodb:putItem", "arguments": {"TableName": "{% $params.t %}"}})),
     ];
     let statements = plugins.permissions(&requests, &place).unwrap();
-    let resources: Vec<_> = statements.iter().flat_map(|statement| &statement.resources).collect();
+    let resources: Vec<_> = statements.iter().flatten().flat_map(|statement| &statement.resources).collect();
     assert_eq!(
         resources,
         [
