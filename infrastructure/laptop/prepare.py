@@ -1,9 +1,10 @@
-"""Puts into the stand-in what an account has where pipelines/etl.toml runs: functions, a cluster, task definitions.
+"""Puts into the stand-in what an account has where pipelines/etl.toml and failing.toml run: functions, clusters, task
+definitions.
 
     python prepare.py PIPELINES
 
-PIPELINES is the folder with `etl/` in it, as ECS tasks see it. boto3 finds endpoint and credentials in the environment.
-Run again, it updates what is there.
+PIPELINES is the folder with `etl/` and `failing/` in it, as ECS tasks see it. boto3 finds endpoint and credentials in the
+environment. Run again, it updates what is there.
 """
 
 import io
@@ -15,15 +16,21 @@ import zipfile
 import boto3
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-ETL = os.path.join(HERE, "..", "..", "pipelines", "etl")
-CLUSTER = "weather"
+PIPELINES = os.path.join(HERE, "..", "..", "pipelines")
+CLUSTERS = ["weather", "shop"]
 IMAGE = "localhost/bunsui-etl:laptop"
 
-# Function -> handler: the same that `local.handler` says in etl.toml.
-HANDLERS = {
+# Function -> handler: the same that `local.handler` says in etl.toml and failing.toml.
+ETL = {
     "etl-extract": "extract.handler",
     "etl-monthly": "monthly.handler",
     "etl-report": "report.handler",
+}
+# These name files from the pipeline's folder, so their archive has it as its root.
+FAILING = {
+    "failing-load": "failing.load.handler",
+    "failing-totals": "failing.totals.handler",
+    "failing-alarm": "failing.alarm.handler",
 }
 
 NOTIFY = '''\
@@ -35,8 +42,22 @@ def handler(event, context):
     return {"sent": True}
 '''
 
+PUBLISH = '''\
+"""Lambda handler: there is no page to put the total on."""
+
+
+def handler(event, context):
+    print("total: {}".format(event["total"]))
+    return {"published": True}
+'''
+
 # Task definition -> script.
-SCRIPTS = {"etl-transform": "etl/transform.py", "etl-verify": "etl/verify.py"}
+SCRIPTS = {
+    "etl-transform": "etl/transform.py",
+    "etl-verify": "etl/verify.py",
+    "failing-export": "failing/export.py",
+    "failing-audit": "failing/audit.py",
+}
 
 
 def archive(files):
@@ -51,15 +72,15 @@ def archive(files):
     return out.getvalue()
 
 
-def scripts():
-    """What the functions are made of: the scripts without their tests, and the raw table."""
+def scripts(pipeline, root):
+    """What a pipeline's functions are made of, named from a folder: the scripts without their tests, and the data."""
     files = {}
-    for folder, _, names in os.walk(ETL):
+    for folder, _, names in os.walk(os.path.join(PIPELINES, pipeline)):
         for name in names:
-            if name.endswith((".py", ".csv")) and not name.startswith("test_"):
+            if name.endswith((".py", ".csv", ".jsonl")) and not name.startswith("test_"):
                 path = os.path.join(folder, name)
                 with open(path, "rb") as file:
-                    files[os.path.relpath(path, ETL).replace(os.sep, "/")] = file.read()
+                    files[os.path.relpath(path, root).replace(os.sep, "/")] = file.read()
     return files
 
 
@@ -93,7 +114,7 @@ def put_task_definition(client, family, script, pipelines):
             "options": {
                 "awslogs-group": "/ecs/" + family,
                 "awslogs-region": client.meta.region_name,
-                "awslogs-stream-prefix": "etl",
+                "awslogs-stream-prefix": family.partition("-")[0],
                 "awslogs-create-group": "true",
             },
         },
@@ -116,19 +137,23 @@ def main():
     session = boto3.Session(region_name=os.environ["AWS_REGION"])
 
     functions = session.client("lambda")
-    code = archive(scripts())
-    for name, handler in HANDLERS.items():
-        put_function(functions, name, handler, code)
-    put_function(functions, "notify", "notify.handler", archive({"notify.py": NOTIFY}))
-
-    for name in [*HANDLERS, "notify"]:
+    sources = {
+        **{name: (handler, scripts("etl", os.path.join(PIPELINES, "etl"))) for name, handler in ETL.items()},
+        **{name: (handler, scripts("failing", PIPELINES)) for name, handler in FAILING.items()},
+        "failing-publish": ("publish.handler", {"publish.py": PUBLISH}),
+        "notify": ("notify.handler", {"notify.py": NOTIFY}),
+    }
+    for name, (handler, files) in sources.items():
+        put_function(functions, name, handler, archive(files))
+    for name in sources:
         functions.get_waiter("function_active_v2").wait(FunctionName=name)
 
     containers = session.client("ecs")
-    containers.create_cluster(clusterName=CLUSTER)
+    for cluster in CLUSTERS:
+        containers.create_cluster(clusterName=cluster)
     for family, script in SCRIPTS.items():
         put_task_definition(containers, family, script, pipelines)
-    print(json.dumps({"functions": [*HANDLERS, "notify"], "cluster": CLUSTER, "task definitions": [*SCRIPTS]}))
+    print(json.dumps({"functions": [*sources], "clusters": CLUSTERS, "task definitions": [*SCRIPTS]}))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import os
 import sys
 
 orders = json.loads(os.environ["ORDERS"])
-print("exporting {} orders".format(len(orders)))
+print("exporting {} orders".format(len(orders)), flush=True)  # before what follows on stderr
 
 target = os.environ["TARGET"]
 if not target:
