@@ -4,7 +4,8 @@ use super::store::{block_on, find_session};
 use super::{Context, Exit, Failure, Outcome};
 use crate::backend::Stores;
 use crate::backend::local::objects_folder;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Job, Pipeline};
+use crate::report::attempts::Upstreams;
 use crate::report::html::{Before, History, Story, render};
 use crate::runner::EventConsumer;
 use crate::runner::port::{SessionFilter, deployment, report_key};
@@ -49,6 +50,8 @@ struct Unwritable {
 
 /// Events read at once.
 const PAGE: usize = 1000;
+/// Sessions among which the last one like this is looked for.
+const MOST_ASKED: usize = 20;
 
 pub(super) fn run(args: &Args, context: &Context) -> Outcome {
     let (store, session, page) = block_on(async {
@@ -135,7 +138,8 @@ async fn page(
     pinned: Option<&DeploymentRecord>,
     context: &Context,
 ) -> Result<String, Failure> {
-    let history = history(store, of.session).await?;
+    let upstreams = of.pipeline.map(upstreams).unwrap_or_default();
+    let history = history(store, of.session, upstreams).await?;
     let before = before(store, of.session).await?;
     Ok(render(&Story {
         session: of.session,
@@ -152,8 +156,13 @@ async fn page(
     }))
 }
 
-async fn history(store: &Stores, session: &SessionRecord) -> Result<History, Failure> {
-    let mut history = History::new();
+fn upstreams(pipeline: &Pipeline) -> Upstreams {
+    let names = |job: &Job| job.depends_on.iter().map(ToString::to_string).collect();
+    pipeline.jobs.values().map(|job| (job.id.to_string(), names(job))).collect()
+}
+
+async fn history(store: &Stores, session: &SessionRecord, upstreams: Upstreams) -> Result<History, Failure> {
+    let mut history = History::new(upstreams);
     let mut seen = 0;
     loop {
         let events =
@@ -168,17 +177,19 @@ async fn history(store: &Stores, session: &SessionRecord) -> Result<History, Fai
     }
 }
 
-/// The last session of the same pipeline that succeeded before this one began.
+/// The last session of the same pipeline, or the same part of it, that succeeded before this one began.
 async fn before(store: &Stores, session: &SessionRecord) -> Result<Option<Before>, Failure> {
     let filter = SessionFilter {
         pipeline: Some(session.pipeline_id.clone()),
         statuses: vec![SessionStatus::Succeeded],
         created_before: Some(session.created_at),
-        limit: 1,
+        limit: MOST_ASKED,
         ..SessionFilter::default()
     };
     let found = store.sessions.sessions(&filter).await.map_err(Failure::surroundings)?;
-    let Some(session) = found.into_iter().next() else { return Ok(None) };
+    let part = |of: &SessionRecord| of.slice.clone().map(|slice| (slice.only, slice.from, slice.until));
+    let alike = found.into_iter().find(|other| part(other) == part(session));
+    let Some(session) = alike else { return Ok(None) };
     let jobs = store.sessions.jobs(&session.session_id).await.map_err(Failure::surroundings)?;
     Ok(Some(Before { session, jobs }))
 }

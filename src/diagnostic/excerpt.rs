@@ -220,7 +220,7 @@ fn kept(line: &str, places: &[(usize, &mut usize)]) -> Vec<(usize, usize)> {
 
 /// A character as a terminal may be given it: control characters become their pictures, and what would reorder the
 /// line becomes the replacement character.
-pub(crate) fn shown_as(c: char) -> char {
+fn shown_as(c: char) -> char {
     match c {
         '\t' => '\t',
         '\u{0}'..='\u{1f}' => char::from_u32(0x2400 + c as u32).unwrap_or('\u{fffd}'),

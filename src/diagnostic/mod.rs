@@ -14,7 +14,6 @@ mod span;
 mod suggest;
 
 pub use code::{Page, page, pages};
-pub(crate) use excerpt::shown_as;
 pub use github::github;
 pub(crate) use lines::Lines;
 pub use render::{DiagnosticView, LabelView, render_human, views};

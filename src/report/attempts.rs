@@ -49,6 +49,17 @@ pub struct AttemptView {
     pub summary: Option<String>,
 }
 
+/// Who had a session cancelled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CancelView {
+    /// When it was asked for.
+    pub at: Timestamp,
+    /// Who asked.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+}
+
 /// A step of the chain that decided how long a session took.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Step {
@@ -71,6 +82,7 @@ pub struct Attempts {
     final_at: HashMap<String, Timestamp>,
     /// Since when the session is driven without a break.
     driven_at: Option<Timestamp>,
+    cancel: Option<CancelView>,
 }
 
 impl Attempts {
@@ -87,6 +99,10 @@ impl Attempts {
             | EventKind::SessionResumed { .. }
             | EventKind::SessionRetried { .. } => {
                 self.driven_at = Some(at);
+                self.cancel = None;
+            }
+            EventKind::CancelRequested { by, reason } => {
+                self.cancel.get_or_insert(CancelView { at, by: by.clone(), reason: reason.clone() });
             }
             EventKind::JobStarted { job, attempt, execution, redrive } => {
                 let (job, execution) = (job.clone(), execution.clone());
@@ -164,6 +180,16 @@ impl Attempts {
         }
     }
 
+    /// The latest attempt of a job; none where it had none.
+    pub fn latest(&self, job: &str) -> Option<&AttemptView> {
+        self.latest.get(job).map(|at| &self.found[*at])
+    }
+
+    /// Who had the session cancelled, if its last go was.
+    pub fn cancel(&self) -> Option<&CancelView> {
+        self.cancel.as_ref()
+    }
+
     /// The attempts, in the order in which they began.
     pub fn found(&self) -> &[AttemptView] {
         &self.found
@@ -176,7 +202,7 @@ impl Attempts {
         let mut job = latest.max().map(|(_, job)| job.as_str());
         let mut steps = Vec::new();
         while let Some(name) = job {
-            let attempt = self.latest.get(name).map(|at| &self.found[*at]);
+            let attempt = self.latest(name);
             // One that was skipped took no time, and was waited for all the same.
             if let Some((attempt, ran_ms)) = attempt.and_then(|attempt| Some((attempt, attempt.ran_ms?))) {
                 steps.push(Step { job: name.to_owned(), waited_ms: attempt.waited_ms, ran_ms });

@@ -23,24 +23,25 @@ pub struct FailedJob<'a> {
     pub failure: &'a FailureRecord,
 }
 
-/// The failure as a diagnostic, then the cause and the last log lines.
+/// The failure as a diagnostic, then the cause, the last log lines, and the command for all of them.
 pub fn render(failed: FailedJob<'_>, pipeline: &Pipeline, colour: bool, width: usize) -> String {
     let mut text = render_human(&pipeline.source, &[diagnostic(failed, pipeline)], colour, width);
     let failure = failed.failure;
-    let mut is_bare = true;
     if let Some(cause) = cause(failure) {
-        is_bare = false;
         block(&mut text, "cause", &printable_lines(cause));
     }
     if !failure.log_lines.is_empty() {
         let lines: Vec<String> = failure.log_lines.iter().map(|line| one_line(line, 400)).collect();
-        is_bare = false;
         block(&mut text, "last log lines", &lines.join("\n"));
     }
-    if !is_bare {
-        text.push('\n');
-    }
+    // Not among the help, which is wrapped: this is to be copied.
+    text.push_str(&format!("  all its log lines: {}\n\n", logs_command(failed)));
     text
+}
+
+/// What prints all that the job said.
+pub(super) fn logs_command(failed: FailedJob<'_>) -> String {
+    format!("bunsui logs {} --job {}", failed.session, failed.job_key)
 }
 
 /// The cause where it says more than the summary. One that is JSON is what a service said of the whole task: where a
@@ -90,7 +91,7 @@ pub fn diagnostic(failed: FailedJob<'_>, pipeline: &Pipeline) -> Diagnostic {
     if let Some(span) = job.and_then(|job| culprit(job, failure, pipeline)).or(block) {
         diagnostic = diagnostic.label(span, label(failure));
     }
-    diagnostic.help(help(failed, job))
+    diagnostic.help(help(failed.failure))
 }
 
 /// The reference to blame, where one is known.
@@ -124,23 +125,13 @@ fn label(failure: &FailureRecord) -> String {
     }
 }
 
-fn help(failed: FailedJob<'_>, job: Option<&Job>) -> String {
-    let mut lines = Vec::new();
-    if let Some(help) = &failed.failure.help {
-        lines.push(help.clone());
-    }
-    lines.push(
-        match failed.failure.recoverable {
-            Some(true) => "trying again can help: the error may be gone by then",
-            Some(false) => "trying again without a change will fail again",
-            None => "whether trying again helps is not known",
-        }
-        .to_owned(),
-    );
-    if job.is_some() {
-        lines.push(format!("all its log lines: bunsui logs {} --job {}", failed.session, failed.job_key));
-    }
-    lines.join("\n")
+fn help(failure: &FailureRecord) -> String {
+    let chance = match failure.recoverable {
+        Some(true) => "trying again can help: the error may be gone by then",
+        Some(false) => "trying again without a change will fail again",
+        None => "whether trying again helps is not known",
+    };
+    failure.help.iter().map(String::as_str).chain([chance]).collect::<Vec<_>>().join("\n")
 }
 
 /// The operation's block: from its header to its last key, or the header alone where that is long.

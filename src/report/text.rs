@@ -29,7 +29,7 @@ pub fn printable_json(value: &impl serde::Serialize) -> String {
     text.chars().map(escaped).collect()
 }
 
-fn is_harmful(c: char) -> bool {
+pub(super) fn is_harmful(c: char) -> bool {
     c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 

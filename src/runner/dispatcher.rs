@@ -463,6 +463,7 @@ impl Dispatcher {
                     error: Some("States.Timeout".into()),
                     summary: Some("the pipeline's timeout ran out".into()),
                     recoverable: Some(true),
+                    help: Some("give the pipeline a longer `timeout`; a retry has all of it again".into()),
                     ..FailureRecord::default()
                 };
                 record.failure = Some(failure.clone());

@@ -96,7 +96,7 @@ const CHECK: &str = r##"(() => {
 
 #[track_caller]
 fn assert_good(chromium: &str, scratch: &Scratch, file: &str) {
-    for arguments in [&[][..], &["--dark"], &["--width", "400"]] {
+    for arguments in [&[][..], &["--dark"], &["--width", "375"]] {
         let seen = look(chromium, scratch, file, &[arguments, &["--evaluate", CHECK]].concat());
         assert_quiet(&seen);
         assert_eq!(seen["value"], serde_json::json!([]), "{arguments:?}: {seen:#}");

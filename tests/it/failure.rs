@@ -67,7 +67,6 @@ fn a_session_in_which_much_goes_wrong() {
      27 │
         ╰────
       help: trying again without a change will fail again
-            all its log lines: bunsui logs [SESSION] --job total
 
       cause:
         Traceback (most recent call last):
@@ -75,6 +74,7 @@ fn a_session_in_which_much_goes_wrong() {
             return {'a': 1}['quantity']
       last log lines:
         adding
+      all its log lines: bunsui logs [SESSION] --job total
 
 
     bunsui::execution::failed
@@ -91,11 +91,11 @@ fn a_session_in_which_much_goes_wrong() {
      35 │
         ╰────
       help: whether trying again helps is not known
-            all its log lines: bunsui logs [SESSION] --job export
 
       last log lines:
         writing
         no place left
+      all its log lines: bunsui logs [SESSION] --job export
 
 
     bunsui::execution::failed
@@ -113,7 +113,8 @@ fn a_session_in_which_much_goes_wrong() {
      43 │
         ╰────
       help: whether trying again helps is not known
-            all its log lines: bunsui logs [SESSION] --job optional
+
+      all its log lines: bunsui logs [SESSION] --job optional
 
 
     session [SESSION] failed in [DURATION]
@@ -182,10 +183,10 @@ fn a_value_that_is_not_there_is_named_where_it_is_asked_for() {
         ╰────
       help: the output of job `load` holds no such value (where a job did not succeed, it is null)
             trying again without a change will fail again
-            all its log lines: bunsui logs [SESSION] --job text
 
       cause:
         An error occurred while executing the state 'call' (entered at the event id #4). The JSONata expression '"there are " & ($exists($jobs.load.cols) ? $jobs.load.cols : $error("`${jobs.load.cols}` has no value")) & " columns"' specified for the field 'Arguments/Payload/text' threw an error during evaluation. D3137: `${jobs.load.cols}` has no value
+      all its log lines: bunsui logs [SESSION] --job text
 
 
     bunsui::execution::failed
@@ -200,10 +201,10 @@ fn a_value_that_is_not_there_is_named_where_it_is_asked_for() {
         ╰────
       help: the output of job `load` holds no such value (where a job did not succeed, it is null)
             trying again without a change will fail again
-            all its log lines: bunsui logs [SESSION] --job output
 
       cause:
         An error occurred while executing the state 'bunsui.output' (entered at the event id #9). The JSONata expression '$jobs.load.cols' specified for the field 'Output/columns' returned nothing (undefined).
+      all its log lines: bunsui logs [SESSION] --job output
 
 
     bunsui::execution::failed
@@ -218,10 +219,10 @@ fn a_value_that_is_not_there_is_named_where_it_is_asked_for() {
         ╰────
       help: the output of job `load` holds no such value (where a job did not succeed, it is null)
             trying again without a change will fail again
-            all its log lines: bunsui logs [SESSION] --job when
 
       cause:
         The JSONata expression '$jobs.load.good' specified for the field 'when' returned nothing (undefined).
+      all its log lines: bunsui logs [SESSION] --job when
 
 
     bunsui::execution::failed
@@ -240,10 +241,10 @@ fn a_value_that_is_not_there_is_named_where_it_is_asked_for() {
      52 │
         ╰────
       help: trying again without a change will fail again
-            all its log lines: bunsui logs [SESSION] --job jsonata
 
       cause:
         An error occurred while executing the state 'call' (entered at the event id #4). The JSONata expression '$jobs.load.rows + 'x'' specified for the field 'Arguments/Payload/sum' threw an error during evaluation. T2002: The right side of the + operator must evaluate to a number
+      all its log lines: bunsui logs [SESSION] --job jsonata
 
 
     bunsui::execution::failed
@@ -257,7 +258,8 @@ fn a_value_that_is_not_there_is_named_where_it_is_asked_for() {
      56 │ [[jobs.number.operations]]
         ╰────
       help: trying again without a change will fail again
-            all its log lines: bunsui logs [SESSION] --job number
+
+      all its log lines: bunsui logs [SESSION] --job number
 
 
     session [SESSION] failed in [DURATION]
@@ -309,10 +311,10 @@ fn a_retry_that_does_not_help() {
      16 │
         ╰────
       help: whether trying again helps is not known
-            all its log lines: bunsui logs [SESSION] --job process
 
       last log lines:
         trying
+      all its log lines: bunsui logs [SESSION] --job process
 
 
     bunsui::execution::failed
@@ -330,12 +332,12 @@ fn a_retry_that_does_not_help() {
      25 │
         ╰────
       help: whether trying again helps is not known
-            all its log lines: bunsui logs [SESSION] --job python
 
       cause:
         Traceback (most recent call last):
           File "[WORK]/handlers.py", line 2, in f
             raise RuntimeError('the service is away')
+      all its log lines: bunsui logs [SESSION] --job python
 
 
     session [SESSION] failed in [DURATION]

@@ -117,7 +117,9 @@ fn every_end_leaves_one() {
     running.wait_for("started    slow");
     other.run("session cancel last --reason enough").expect_code(0);
     running.end();
-    assert_says(&only(&other), &["</span> cancelled", "slow"]);
+    assert_says(&only(&other), &["</span> cancelled", "slow", "Cancelled by ", ": enough"]);
+    let shown = other.run("session show last").expect_code(0).stdout;
+    assert!(shown.contains("cancelled   at ") && shown.contains(": enough"), "{shown}");
 }
 
 #[test]

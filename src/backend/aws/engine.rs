@@ -25,7 +25,7 @@ use aws_sdk_sfn::operation::start_execution::StartExecutionError;
 use aws_sdk_sfn::types::{ExecutionRedriveStatus, ExecutionStatus};
 use jiff::Timestamp;
 use serde_json::Value as Json;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -231,8 +231,8 @@ impl StepFunctions {
         record.tries = state.as_ref().map_or(0, |state| state.tries);
         if let Some((index, state)) = operation.zip(state) {
             let lines = self.collected(started, index, &state, self.collect != LogCollection::None).await;
-            let last = lines.len().saturating_sub(LAST_LINES);
-            record.log_lines = lines[last..].iter().map(|line| line.message.clone()).collect();
+            record.log_lines =
+                last_said(lines.iter().map(|line| line.message.as_str()), record.detail.as_deref());
         }
         self.collect_failed(started, operation).await;
         record
@@ -571,9 +571,40 @@ impl Engine for StepFunctions {
     }
 }
 
+/// The last lines that an operation said, without what Lambda says around each invocation and what the cause has anyway.
+fn last_said<'a>(lines: impl DoubleEndedIterator<Item = &'a str>, cause: Option<&str>) -> Vec<String> {
+    let is_of_lambda = |line: &str| {
+        ["START RequestId: ", "END RequestId: ", "REPORT RequestId: ", "INIT_START "]
+            .iter()
+            .any(|start| line.starts_with(start))
+    };
+    let cause: HashSet<&str> = cause.into_iter().flat_map(str::lines).map(str::trim).collect();
+    let tells = |line: &&str| !is_of_lambda(line) && !cause.contains(line.trim());
+    let mut last: Vec<String> = lines.rev().filter(tells).take(LAST_LINES).map(str::to_owned).collect();
+    last.reverse();
+    last
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_lambda_and_the_cause_say_is_not_among_the_last_lines() {
+        let lines = [
+            "INIT_START Runtime Version: python:3.11",
+            "START RequestId: 1-2 Version: $LATEST",
+            "adding A-1004",
+            "Traceback (most recent call last):",
+            "  File \"/var/task/totals.py\", line 5, in amount",
+            "KeyError: 'quantity'",
+            "END RequestId: 1-2",
+            "REPORT RequestId: 1-2\tDuration: 3 ms",
+        ];
+        let cause = "Traceback (most recent call last):\n  File \"/var/task/totals.py\", line 5, in amount";
+        assert_eq!(last_said(lines.into_iter(), Some(cause)), ["adding A-1004", "KeyError: 'quantity'"]);
+        assert_eq!(last_said(["x"; 30].into_iter(), None).len(), LAST_LINES);
+    }
 
     #[test]
     fn an_executions_arn_follows_from_its_machines() {

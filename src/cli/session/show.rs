@@ -7,9 +7,9 @@ use crate::cli::store::find_session;
 use crate::cli::{Context, Exit, Failure, Outcome, control};
 use crate::diagnostic::{Sink, Source};
 use crate::document::{self, ValueKind};
-use crate::report::attempts::{self, AttemptView, Attempts, Step, Upstreams};
+use crate::report::attempts::{self, AttemptView, Attempts, CancelView, Step, Upstreams};
 use crate::report::summary::SessionView;
-use crate::report::text::{pause_line, printable, printable_json};
+use crate::report::text::{moment, pause_line, printable, printable_json};
 use crate::runner::port::deployment;
 use crate::session::{DeploymentRecord, SessionRecord, SliceRecord};
 use serde::Serialize;
@@ -32,6 +32,8 @@ pub(in crate::cli) struct ShowArgs {
 struct HistoryView<'a> {
     #[serde(flatten)]
     session: SessionView<'a>,
+    /// Who had it cancelled; null where nobody did.
+    cancel: Option<&'a CancelView>,
     attempts: &'a [AttemptView],
     critical_path: Vec<Step>,
 }
@@ -60,13 +62,14 @@ pub(super) async fn show(args: &ShowArgs, context: &Context) -> Outcome {
     if args.output == TableOutput::Json {
         let view = HistoryView {
             session: SessionView::new(&session, &jobs),
+            cancel: attempts.cancel(),
             attempts: attempts.found(),
             critical_path: attempts.critical_path(),
         };
         context.console.data(printable_json(&view));
         return Ok(Exit::Done);
     }
-    context.console.data(facts(&session));
+    context.console.data(facts(&session, attempts.cancel()));
     context.console.raw(&attempts::render(&attempts));
     // From here on it is what the run said at its end.
     let pipeline = failed_pipeline(&jobs, pinned, context);
@@ -114,7 +117,7 @@ fn upstreams(pinned: &DeploymentRecord) -> Option<Upstreams> {
     Some(found)
 }
 
-fn facts(session: &SessionRecord) -> String {
+fn facts(session: &SessionRecord, cancel: Option<&CancelView>) -> String {
     let creator = session.created_by.as_ref().unwrap_or(&session.runner);
     let mut lines = vec![
         format!("session     {}", session.session_id),
@@ -159,6 +162,10 @@ fn facts(session: &SessionRecord) -> String {
     }
     if let Some(pause) = &session.pause {
         lines.push(format!("pause       {}", pause_line(pause)));
+    }
+    if let Some(cancel) = cancel {
+        let why = printable(&cancel.reason);
+        lines.push(format!("cancelled   at {} by {}: {why}", moment(cancel.at), printable(&cancel.by)));
     }
     lines.join("\n")
 }

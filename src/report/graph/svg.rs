@@ -2,7 +2,7 @@
 
 use super::{conditions, kinds, run_if};
 use crate::pipeline::{Id, Job, Pipeline};
-use crate::report::picture::{Drawing, Edge, Line, Node, note, shown};
+use crate::report::picture::{Drawing, Edge, Node, name, note, shown};
 
 /// An SVG file that needs nothing besides itself.
 pub fn svg(pipeline: &Pipeline) -> String {
@@ -25,7 +25,7 @@ fn node(job: &Job) -> Node {
     let mut what = vec![kinds(job)];
     what.extend(conditions(job).into_iter().map(str::to_owned));
     let what = what.join(" · ");
-    let mut lines = vec![Line::Name(job.id.to_string())];
+    let mut lines = vec![name("", job.id.as_str())];
     lines.extend(job.description.as_deref().and_then(note));
     lines.extend(note(&what));
     Node { words: words(job, &what), lines, class: String::new(), link: None }

@@ -68,11 +68,14 @@ fn times(view: &View<'_>, before: &Before) -> Markup {
     if pairs.is_empty() {
         return html! { p { "No job took notably longer or shorter." } };
     }
-    pairs.sort_by_key(|pair| (std::cmp::Reverse(pair.change()), pair.job));
+    // What became slower is looked for first.
+    pairs.sort_by_key(|pair| (pair.change().is_negative(), std::cmp::Reverse(pair.change().abs()), pair.job));
     let count = pairs.len();
+    let slower = pairs.iter().filter(|pair| !pair.change().is_negative()).count();
     if count > MOST_ROWS {
-        // What became slower is looked for first.
-        pairs.drain(MOST_ROWS * 3 / 4..count - MOST_ROWS / 4);
+        let kept = slower.min((MOST_ROWS * 3 / 4).max(MOST_ROWS.saturating_sub(count - slower)));
+        pairs.drain(kept..slower);
+        pairs.truncate(MOST_ROWS);
     }
     html! {
         table {

@@ -1,10 +1,11 @@
 //! Who ran what, when, where and with what.
 
 use super::status::{ORDER, badge, of_job, of_session};
-use super::view::{View, grouped, moment_markup, span_text};
+use super::verdict;
+use super::view::{View, counted, grouped, moment_markup, span_text};
 use crate::report::picture::shown;
 use crate::runner::port::deployment_key;
-use crate::session::{RunnerRecord, SessionStatus, SliceRecord};
+use crate::session::{RunnerRecord, SliceRecord};
 use jiff::SignedDuration;
 use maud::{Markup, html};
 
@@ -27,22 +28,18 @@ pub(super) fn header(view: &View<'_>) -> Markup {
     }
 }
 
-/// What there is to know at first sight.
+/// The verdict, then figures.
 pub(super) fn summary(view: &View<'_>) -> Markup {
     let session = view.story.session;
     let creator = session.created_by.as_ref().unwrap_or(&session.runner);
-    let took = session
-        .started_at
-        .zip(session.ended_at)
-        .map_or("-".into(), |(from, to)| span_text(Some(to.duration_since(from))));
     html! {
         section aria-label="summary" {
+            (verdict::section(view))
             dl class="tiles" {
-                div { dt { "took" } dd { (took) } }
-                div { dt { "started" } dd { @match session.started_at { Some(at) => (moment_markup(at)), None => "-" } } }
+                (took(view))
+                @if let Some(at) = session.started_at { div { dt { "started" } dd { (moment_markup(at)) } } }
                 div { dt { "by" } dd { (shown(&creator.user, 200)) " on " (shown(&creator.host, 200)) } }
                 div { dt { "version" } dd { code { (shown(&session.version, 100)) } } }
-                div { dt { "jobs" } dd { (grouped(session.jobs)) } }
                 @if session.retries > 0 { div { dt { "retried" } dd { (session.retries) } } }
                 (critical_path(view))
             }
@@ -52,7 +49,18 @@ pub(super) fn summary(view: &View<'_>) -> Markup {
                     @if count > 0 { li { (grouped(count)) " " (badge(of_job(status))) } }
                 }
             }
-            (next(view))
+        }
+    }
+}
+
+/// From the first start to the last end; while there is none, how long it was driven.
+fn took(view: &View<'_>) -> Markup {
+    let session = view.story.session;
+    html! {
+        @match session.started_at.zip(session.ended_at) {
+            Some((from, to)) => div { dt { "took" } dd { (span_text(Some(to.duration_since(from)))) } },
+            None if session.started_at.is_some() => div { dt { "driven so far" } dd { (span_text(Some(view.driven()))) } },
+            None => {},
         }
     }
 }
@@ -61,28 +69,19 @@ fn critical_path(view: &View<'_>) -> Markup {
     let sum = |of: fn(&super::view::Times) -> Option<SignedDuration>| {
         view.critical.iter().filter_map(|job| of(&view.times[*job])).sum::<SignedDuration>()
     };
+    let (ran, waited) = (sum(|times| times.ran), sum(|times| times.waited));
+    let latest = if view.story.session.retries > 0 { " of latest attempts" } else { "" };
     html! {
         @if !view.critical.is_empty() {
             div {
-                dt { "critical path" }
-                dd { (span_text(Some(sum(|times| times.ran)))) " in " (view.critical.len()) " jobs, waited " (span_text(Some(sum(|times| times.waited)))) }
+                dt { "critical path" (latest) }
+                dd {
+                    (span_text(Some(ran))) " in " (counted(view.critical.len(), "job"))
+                    @if waited * 50 > ran { ", waited " (span_text(Some(waited))) }
+                }
             }
         }
     }
-}
-
-/// The commands to go on with.
-fn next(view: &View<'_>) -> Markup {
-    let id = &view.story.session.session_id;
-    let (why, command) = match view.story.session.status {
-        SessionStatus::Failed | SessionStatus::TimedOut | SessionStatus::Cancelled => {
-            ("what did not succeed, again", format!("bunsui session retry {id}"))
-        }
-        SessionStatus::Paused => ("to go on with it", format!("bunsui session resume {id}")),
-        SessionStatus::Succeeded => ("what its operations said", format!("bunsui logs {id}")),
-        _ => ("how it stands now", format!("bunsui session show {id}")),
-    };
-    html! { p class="next" { (why) ": " code { (command) } } }
 }
 
 /// Parameters and labels; none where there are none.
@@ -134,7 +133,7 @@ pub(super) fn provenance(view: &View<'_>) -> Markup {
             (fact("driven by", runner(&session.runner)))
             div { dt { "asked for at" } dd { (moment_markup(session.created_at)) } }
             @if let Some(at) = session.ended_at { div { dt { "ended at" } dd { (moment_markup(at)) } } }
-            (fact("driven for", span_text(Some(SignedDuration::from_millis(i64::try_from(session.active_ms).unwrap_or(i64::MAX))))))
+            (fact("driven for", span_text(Some(view.driven()))))
             (fact("backend", view.story.backend.to_owned()))
             @if let Some((region, account)) = pinned.and_then(|pinned| place(pinned.machines.values().next()?)) {
                 (fact("account", account)) (fact("region", region))

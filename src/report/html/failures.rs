@@ -1,10 +1,11 @@
 //! Failed jobs: the lines of the file that they belong to, what the service said, what to do.
 
 use super::status::{badge, of_job};
-use super::view::{View, grouped};
+use super::verdict;
+use super::view::{View, grouped, span_text, ticked};
 use crate::diagnostic::{Diagnostic, Lines, Span};
 use crate::pipeline::Pipeline;
-use crate::report::failure::{FailedJob, cause, diagnostic};
+use crate::report::failure::{FailedJob, cause, diagnostic, logs_command};
 use crate::report::picture::{shown, shown_line};
 use crate::session::{FailureRecord, JobRecord};
 use maud::{Markup, html};
@@ -36,31 +37,32 @@ pub(super) fn section(view: &View<'_>) -> Option<Markup> {
 
 fn article(view: &View<'_>, job: usize, failure: &FailureRecord) -> Markup {
     let record = view.job(job);
-    let failed = FailedJob {
-        session: view.story.session.session_id.as_str(),
-        job_key: &record.job_key,
-        status: record.status,
-        failure,
-    };
+    let Some(failed) = view.failed_job(job) else { return html! {} };
     let found = view.story.pipeline.map(|pipeline| (diagnostic(failed, pipeline), pipeline));
     let message = found.as_ref().map_or_else(|| bare(failure), |(found, _)| found.message.clone());
     html! {
         article class="failure" id=(format!("failure-{job}")) aria-labelledby=(format!("failure-{job}-title")) {
             h3 id=(format!("failure-{job}-title")) { (view.name(job)) " " (badge(of_job(record.status))) }
-            p class="message" { (shown(&message, 2000)) }
-            @if let Some((found, pipeline)) = &found { (excerpt(found, pipeline)) }
-            dl class="facts" {
-                @if let Some(operation) = &failure.operation { div { dt { "operation" } dd { code { (shown(operation, 100)) } } } }
-                @if let Some(error) = &failure.error { div { dt { "error" } dd { code { (shown(error, 500)) } } } }
-                div { dt { "attempt, tries" } dd { (record.attempt) ", " (failure.tries) } }
+            p class="message" { (ticked(&shown(&message, 2000))) }
+            p class="quiet" {
+                @if let Some(error) = &failure.error { code { (shown(error, 500)) } ", " }
+                "attempt " (record.attempt)
+                @if failure.tries > 0 { ", " (tries(failure.tries)) }
+                @if let Some(ran) = view.times[job].ran { ", took " (span_text(Some(ran))) }
             }
-            @if let Some(cause) = cause(failure) { h4 { "Cause" } (block(&shown(cause, MOST_OF_CAUSE), "cause")) }
-            @if !failure.log_lines.is_empty() { h4 { "Last log lines" } (block(&log(&failure.log_lines), "last log lines")) }
-            (help(failed, found.as_ref().map(|(found, _)| found)))
+            (verdict::stopped(view, job))
+            @if let Some((found, pipeline)) = &found { (excerpt(found, pipeline)) }
+            @if let Some(cause) = cause(failure) { h4 { "Cause" } (said(&shown(cause, MOST_OF_CAUSE), "cause")) }
+            @if !failure.log_lines.is_empty() { h4 { "Last log lines" } (said(&log(&failure.log_lines), "last log lines")) }
+            (help(failed, found.as_ref().map(|(found, _)| found), view.story.session.status.is_final()))
             (what_stays(record))
             (as_said(failure))
         }
     }
+}
+
+fn tries(tries: u32) -> String {
+    if tries == 1 { "1 try".into() } else { format!("{tries} tries") }
 }
 
 /// What is said where the file cannot be read any more as it was.
@@ -69,8 +71,8 @@ fn bare(failure: &FailureRecord) -> String {
     what.cloned().unwrap_or_else(|| "it failed, and nothing is known of why".into())
 }
 
-fn block(text: &str, label: &str) -> Markup {
-    html! { pre tabindex="0" role="group" aria-label=(label) { (text) } }
+fn said(text: &str, label: &str) -> Markup {
+    html! { pre class="said" tabindex="0" role="group" aria-label=(label) { (text) } }
 }
 
 fn log(lines: &[String]) -> String {
@@ -79,14 +81,15 @@ fn log(lines: &[String]) -> String {
     lines.join("\n")
 }
 
-fn help(failed: FailedJob<'_>, found: Option<&Diagnostic>) -> Markup {
+fn help(failed: FailedJob<'_>, found: Option<&Diagnostic>, is_final: bool) -> Markup {
     let text =
         found.and_then(|found| found.help.as_deref()).or(failed.failure.help.as_deref()).unwrap_or_default();
     html! {
         h4 { "What to do" }
         ul {
             @for line in text.lines().take(10) { li { (command(line)) } }
-            li { "again from this job: " code { "bunsui session retry " (failed.session) " --job " (failed.job_key) } }
+            li { "all its log lines: " code { (logs_command(failed)) } }
+            @if is_final { li { "again from this job on: " code { "bunsui session retry " (failed.session) " --job " (failed.job_key) } } }
         }
     }
 }
@@ -105,8 +108,10 @@ fn as_said(failure: &FailureRecord) -> Markup {
 /// A line of help; a command at its end is set as one.
 fn command(line: &str) -> Markup {
     match line.split_once(": bunsui ") {
-        Some((why, command)) => html! { (shown(why, 500)) ": " code { "bunsui " (shown(command, 500)) } },
-        None => html! { (shown(line, 1000)) },
+        Some((why, command)) => {
+            html! { (ticked(&shown(why, 500))) ": " code { "bunsui " (shown(command, 500)) } }
+        }
+        None => ticked(&shown(line, 1000)),
     }
 }
 
@@ -124,10 +129,13 @@ fn excerpt(found: &Diagnostic, pipeline: &Pipeline) -> Markup {
     let Some(label) = found.labels.first() else { return html! {} };
     let lines = Lines::new(&pipeline.source.text);
     let (first, last) = (lines.line_of(label.span.start), lines.line_of(end_of(label.span)));
-    let (from, to) = (first.saturating_sub(1), (last + 1).min(lines.count() - 1).min(first + MOST_LINES));
+    // A neighbour without text says nothing.
+    let is_telling = |line: usize| line < lines.count() && !lines.text(line).trim().is_empty();
+    let from = first.checked_sub(1).filter(|line| is_telling(*line)).unwrap_or(first);
+    let to = if is_telling(last + 1) { last + 1 } else { last }.min(first + MOST_LINES);
     html! {
         figure class="excerpt" {
-            figcaption { code { (shown(&pipeline.source.name, 300)) ":" (first + 1) } " " (shown(&label.message, 500)) }
+            figcaption { code { (shown(&pipeline.source.name, 300)) ":" (first + 1) } }
             pre tabindex="0" role="group" aria-label="lines of the pipeline file" {
                 span class="lines" {
                     @for line in from..=to {

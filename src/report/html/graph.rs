@@ -2,10 +2,10 @@
 
 use super::overview;
 use super::status::of_job;
-use super::view::{View, span_text};
+use super::view::View;
 use crate::pipeline::{Id, Job, Pipeline};
 use crate::report::graph::{conditions, kinds, run_if};
-use crate::report::picture::{Drawing, Edge, Line, Node};
+use crate::report::picture::{Drawing, Edge, Line, Node, name};
 use maud::{Markup, html};
 
 /// More boxes than this are no picture any more.
@@ -61,7 +61,7 @@ fn drawing(view: &View<'_>, pipeline: &Pipeline) -> Drawing {
 
 fn node(view: &View<'_>, job: &Job) -> Node {
     let Some(at) = view.of_key(job.id.as_str()) else {
-        let lines = vec![Line::Name(job.id.to_string()), Line::Note("not in this part".into())];
+        let lines = vec![name("", job.id.as_str()), Line::Note("not in this part".into())];
         return Node {
             words: format!("{}: not in this part", job.id),
             lines,
@@ -71,14 +71,15 @@ fn node(view: &View<'_>, job: &Job) -> Node {
     };
     let record = view.job(at);
     let look = of_job(record.status);
-    let took = view.times[at].ran.map(|ran| format!(" · {}", span_text(Some(ran)))).unwrap_or_default();
+    let took = view.took(at);
+    let took = if took == "-" { String::new() } else { format!(" · {took}") };
     let is_critical = view.is_critical(at);
-    let name = format!("{}{}", if is_critical { "◆ " } else { "" }, job.id);
+    let name = name(if is_critical { "◆ " } else { "" }, job.id.as_str());
     let again = if record.attempt > 1 { format!(" · attempt {}", record.attempt) } else { String::new() };
     let note = format!("{} {}{took}{again}", look.sign, look.word);
     Node {
         words: words(job, look.word, &took),
-        lines: vec![Line::Name(name), Line::Note(note)],
+        lines: vec![name, Line::Note(note)],
         class: format!("{}{}", look.class, if is_critical { " critical" } else { "" }),
         link: view.link(at),
     }

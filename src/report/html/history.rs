@@ -1,14 +1,18 @@
 //! What a session's events say of times that its records do not keep: earlier attempts, waits between tries, pauses.
 
+use crate::report::attempts::{Attempts, Upstreams};
 use crate::report::lines::EventLines;
+use crate::report::text::one_line;
 use crate::runner::EventConsumer;
-use crate::session::{EventKind, SessionEvent};
+use crate::session::{EventKind, FailureRecord, SessionEvent};
 use jiff::{Timestamp, ToSpan};
 use std::collections::{HashMap, VecDeque};
 
 /// Lines of events that are kept, of the first and of the last ones.
 const FIRST_LINES: usize = 100;
 const LAST_LINES: usize = 200;
+/// Characters of why an attempt failed.
+const MOST_OF_WHY: usize = 110;
 /// Waits that are kept of an attempt.
 const MOST_WAITS: usize = 20;
 
@@ -48,6 +52,8 @@ pub(super) struct Attempt {
     pub(super) outcome: Outcome,
     /// It went on from where an earlier one had failed.
     pub(super) is_redriven: bool,
+    /// Why it failed.
+    pub(super) why: Option<String>,
     /// Tries that failed and were followed by another.
     pub(super) retries: usize,
     /// Between two tries: nothing ran.
@@ -55,13 +61,11 @@ pub(super) struct Attempt {
 }
 
 /// A session's events, told in order by [`EventConsumer::event`].
-#[derive(Default)]
 pub struct History {
+    told: Attempts,
     attempts: HashMap<String, Vec<Attempt>>,
     /// Spans of time in which a runner drove the session.
     goes: Vec<(Timestamp, Option<Timestamp>)>,
-    /// When jobs could start (again): the session's start, resumes, retries.
-    begins: Vec<Timestamp>,
     lines: Lines,
     count: u64,
     last_at: Option<Timestamp>,
@@ -76,9 +80,21 @@ struct Lines {
 }
 
 impl History {
-    /// Nothing has happened yet.
-    pub fn new() -> Self {
-        Self::default()
+    /// Of a session whose jobs wait for each other so. Nothing has happened yet.
+    pub fn new(upstreams: Upstreams) -> Self {
+        Self {
+            told: Attempts::new(upstreams),
+            attempts: HashMap::new(),
+            goes: Vec::new(),
+            lines: Lines::default(),
+            count: 0,
+            last_at: None,
+        }
+    }
+
+    /// The same attempts as `bunsui session show` has them.
+    pub(super) fn told(&self) -> &Attempts {
+        &self.told
     }
 
     /// Attempts of a job, in order.
@@ -89,11 +105,6 @@ impl History {
     /// Spans of time in which the session was driven; the last one may be open.
     pub(super) fn goes(&self) -> &[(Timestamp, Option<Timestamp>)] {
         &self.goes
-    }
-
-    /// When jobs could start, at last before a time.
-    pub(super) fn begun_before(&self, at: Timestamp) -> Option<Timestamp> {
-        self.begins.iter().rev().find(|begin| **begin <= at).copied()
     }
 
     /// How many events there were.
@@ -124,10 +135,12 @@ impl History {
         }
     }
 
-    fn ended(&mut self, job: &str, at: Timestamp, outcome: Outcome) {
+    fn ended(&mut self, job: &str, at: Timestamp, outcome: Outcome, failure: Option<&FailureRecord>) {
         let attempt = self.attempts.get_mut(job).and_then(|attempts| attempts.last_mut());
         if let Some(attempt) = attempt.filter(|attempt| attempt.ended_at.is_none()) {
             (attempt.ended_at, attempt.outcome) = (Some(at), outcome);
+            let why = failure.and_then(|failure| failure.summary.as_ref().or(failure.error.as_ref()));
+            attempt.why = why.map(|why| one_line(why, MOST_OF_WHY));
         }
     }
 
@@ -151,7 +164,6 @@ impl History {
             EventKind::SessionStarted
             | EventKind::SessionResumed { .. }
             | EventKind::SessionRetried { .. } => {
-                self.begins.push(at);
                 if self.goes.last().is_none_or(|last| last.1.is_some()) {
                     self.open(at);
                 }
@@ -164,6 +176,7 @@ impl History {
                     ended_at: None,
                     outcome: Outcome::Open,
                     is_redriven: redrive.is_some(),
+                    why: None,
                     retries: 0,
                     waits: Vec::new(),
                 });
@@ -171,12 +184,14 @@ impl History {
             EventKind::OperationRetrying { job, delay_ms, .. } => self.retrying(job, at, *delay_ms),
             EventKind::AttemptLost { job, .. } => {
                 let at = self.last_at.unwrap_or(at);
-                self.ended(job, at, Outcome::Lost);
+                self.ended(job, at, Outcome::Lost, None);
             }
-            EventKind::JobSucceeded { job, .. } => self.ended(job, at, Outcome::Succeeded),
-            EventKind::JobFailed { job, .. } => self.ended(job, at, Outcome::Failed),
-            EventKind::JobTimedOut { job, .. } => self.ended(job, at, Outcome::TimedOut),
-            EventKind::JobCancelled { job, .. } => self.ended(job, at, Outcome::Cancelled),
+            EventKind::JobSucceeded { job, .. } => self.ended(job, at, Outcome::Succeeded, None),
+            EventKind::JobFailed { job, failure, .. } => self.ended(job, at, Outcome::Failed, Some(failure)),
+            EventKind::JobTimedOut { job, failure, .. } => {
+                self.ended(job, at, Outcome::TimedOut, Some(failure));
+            }
+            EventKind::JobCancelled { job, .. } => self.ended(job, at, Outcome::Cancelled, None),
             EventKind::SessionCreated { .. }
             | EventKind::JobsReset { .. }
             | EventKind::JobsRemoved { .. }
@@ -214,6 +229,7 @@ impl Lines {
 
 impl EventConsumer for History {
     fn event(&mut self, event: &SessionEvent) {
+        self.told.note(event);
         self.times(event);
         self.lines.event(event);
         self.count += 1;

@@ -1,7 +1,7 @@
 //! The table of jobs, and those that took longest.
 
 use super::status::{badge, of_job};
-use super::view::{View, grouped, span_text};
+use super::view::{View, grouped, span_text, ticked};
 use crate::report::picture::{shown, shown_line};
 use crate::report::text::value_line;
 use crate::session::{JobRecord, JobStatus, OutputRecord};
@@ -44,33 +44,37 @@ fn marked(view: &View<'_>) -> &'static str {
 
 fn row(view: &View<'_>, job: usize, room: &mut usize) -> Markup {
     let (record, times) = (view.job(job), view.times[job]);
+    let is_allowed = is_failed(record) && view.is_allowed(job);
     html! {
         tr id=(format!("job-{job}")) tabindex="-1" {
             th scope="row" {
-                @if view.is_critical(job) { span title="on the critical path" { "◆ " } }
+                @if view.is_critical(job) { span title="on the critical path" { "◆\u{a0}" } }
                 (record.job_key)
             }
-            td { (badge(of_job(record.status))) }
+            td { (badge(of_job(record.status))) @if is_allowed { span class="quiet" { " allowed" } } }
             td class="figure" { (span_text(times.waited)) }
-            td class="figure" { (span_text(times.ran)) }
-            td class="figure" { (record.attempt) }
+            td class="figure" { (view.took(job)) }
+            td class="figure" { @if record.attempt > 0 { (record.attempt) } @else { "-" } }
             td class="value" { (result(view, job, record, room)) }
         }
     }
 }
 
+fn is_failed(record: &JobRecord) -> bool {
+    matches!(record.status, JobStatus::Failed | JobStatus::TimedOut)
+}
+
 fn result(view: &View<'_>, job: usize, record: &JobRecord, room: &mut usize) -> Markup {
-    let is_failed = matches!(record.status, JobStatus::Failed | JobStatus::TimedOut);
     html! {
         @if let Some(from) = &record.reused_from { "output of session " code { (from) } " " }
         @match (&record.output, &record.failure, &record.reason) {
             (Some(output), ..) => (result_of(output, room)),
-            (None, Some(failure), _) if is_failed => {
+            (None, Some(failure), _) if is_failed(record) => {
                 @let what = failure.summary.as_ref().or(failure.error.as_ref()).map_or("why", String::as_str);
-                @if view.told.contains(&job) { a href=(format!("#failure-{job}")) { (shown_line(what, LINE)) } }
-                @else { (shown_line(what, LINE)) }
+                @if view.told.contains(&job) { a href=(format!("#failure-{job}")) { (ticked(&shown_line(what, LINE))) } }
+                @else { (ticked(&shown_line(what, LINE))) }
             },
-            (None, _, Some(reason)) => (shown_line(reason, LINE)),
+            (None, _, Some(reason)) => (ticked(&shown_line(reason, LINE))),
             _ => {},
         }
         @if !record.may_still_run.is_empty() { " " strong { "something of it may still run" } }
@@ -104,6 +108,7 @@ fn attempts(view: &View<'_>, record: &JobRecord) -> Markup {
                         (attempt.outcome.word())
                         @if attempt.is_redriven { ", redriven" }
                         ", " (span_text(attempt.ended_at.map(|ended| ended.duration_since(attempt.started_at))))
+                        @if let Some(why) = &attempt.why { ": " (ticked(why)) }
                         @if attempt.retries > 0 { ", " (attempt.retries) " of its tries failed" }
                     }
                 }

@@ -14,6 +14,7 @@ mod overview;
 mod scale;
 mod status;
 mod timeline;
+mod verdict;
 mod view;
 
 pub use compare::Before;
@@ -53,7 +54,9 @@ pub fn render(story: &Story<'_>) -> String {
     let view = View::new(story);
     let title = format!(
         "{} {}: session {}",
-        story.session.pipeline_id, story.session.status, story.session.session_id
+        story.session.pipeline_id,
+        status::of_session(story.session.status).word,
+        story.session.session_id
     );
     let style = format!("{PICTURE_STYLE}{STYLE}");
     let policy = format!(

@@ -21,6 +21,11 @@ fn runner() -> RunnerRecord {
     RunnerRecord { host: "laptop".into(), pid: 7, user: "ann".into(), bunsui: "0.1.0".into() }
 }
 
+fn history(pipeline: &Pipeline) -> History {
+    let names = |ids: &[crate::pipeline::Id]| ids.iter().map(ToString::to_string).collect();
+    History::new(pipeline.jobs.values().map(|job| (job.id.to_string(), names(&job.depends_on))).collect())
+}
+
 /// A session of a pipeline, told by its jobs: `(key, status, from, to)`, in milliseconds.
 struct Told {
     session: SessionRecord,
@@ -36,7 +41,8 @@ impl Told {
         let ends = jobs.iter().map(|job| job.3).max().unwrap_or(0);
         session.status = SessionStatus::Succeeded;
         (session.started_at, session.ended_at, session.jobs) = (Some(at(0)), Some(at(ends)), jobs.len());
-        let mut told = Self { session, jobs: Vec::new(), history: History::new(), pipeline: pipeline(graph) };
+        let pipeline = pipeline(graph);
+        let mut told = Self { session, jobs: Vec::new(), history: history(&pipeline), pipeline };
         told.say(0, EventKind::LeaseTaken { runner: runner() });
         told.say(0, EventKind::SessionStarted);
         for (key, status, from, to) in jobs {
@@ -189,6 +195,87 @@ fn the_critical_path_goes_back_by_what_ended_last() {
 }
 
 #[test]
+fn the_first_thing_said_is_what_failed_and_what_to_do() {
+    use JobStatus::{Failed, Succeeded, UpstreamFailed};
+    let mut told = Told::new(
+        "a; b < a; c < b; d < c; e!",
+        &[
+            ("a", Succeeded, 0, 400),
+            ("b", Failed, 400, 900),
+            ("c", UpstreamFailed, 0, 0),
+            ("d", UpstreamFailed, 0, 0),
+            ("e", Failed, 0, 10),
+        ],
+    );
+    told.session.status = SessionStatus::Failed;
+    told.jobs[1].failure.as_mut().unwrap().log_lines = vec!["no `place` left".into()];
+    let page = told.page();
+    assert_says(
+        &page,
+        &[
+            "1 of 5 jobs failed, 1 more that may; 2 jobs did not run because of that.",
+            "not run because of it: <a href=\"#job-2\">c</a>, <a href=\"#job-3\">d</a>",
+            "said last: <code>no `place` left</code>",
+            "What did not succeed, again: ",
+            "allowed</span>",
+        ],
+    );
+    let first = |text: &str| page.find(text).unwrap_or_else(|| panic!("no {text}"));
+    assert!(first("#failure-1") < first("#failure-4"), "one that may fail is told last");
+    told.jobs[1].failure.as_mut().unwrap().recoverable = Some(false);
+    assert_says(&told.page(), &["Trying again without a change will fail again."]);
+}
+
+#[test]
+fn who_cancelled_is_said_and_what_is_left_of_it() {
+    let mut told = Told::new("a", &[("a", JobStatus::Cancelled, 0, 10)]);
+    told.session.status = SessionStatus::Cancelled;
+    told.say(5, EventKind::CancelRequested { by: "ann".into(), reason: "wrong day\nindeed".into() });
+    told.jobs[0].may_still_run.push("task arn:aws:ecs:1".into());
+    let page = told.page();
+    assert_says(&page, &["Cancelled by ann at ", ": wrong day …", "May still run:", "task arn:aws:ecs:1"]);
+}
+
+#[test]
+fn what_has_not_ended_is_told_until_now() {
+    let mut told = Told::new("a; b < a; c < b", &[("a", JobStatus::Succeeded, 0, 400)]);
+    told.session.status = SessionStatus::Running;
+    told.session.ended_at = None;
+    let running = JobRecord {
+        status: JobStatus::Running,
+        attempt: 1,
+        started_at: Some(at(400)),
+        ..JobRecord::pending("b")
+    };
+    told.say(
+        400,
+        EventKind::JobStarted { job: "b".into(), attempt: 1, execution: "e".into(), redrive: None },
+    );
+    told.jobs.extend([running, JobRecord::pending("c")]);
+    let page = told.page();
+    assert_says(&page, &["1 job ran, 1 waited.", "59.6s so far", "▸ 59.6s", "still runs"]);
+    assert!(!page.contains('◆'), "what runs may yet be on the critical path");
+    assert!(!page.contains("between two tries") && !page.contains("ran, and failed"), "none was drawn");
+}
+
+#[test]
+fn the_attempts_before_the_last_say_why_they_failed() {
+    let mut told = Told::new("a", &[("a", JobStatus::Failed, 0, 10)]);
+    told.say(20, EventKind::JobStarted { job: "a".into(), attempt: 2, execution: "e".into(), redrive: None });
+    let output = OutputRecord::Inline(json!(1));
+    told.say(30, EventKind::JobSucceeded { job: "a".into(), attempt: 2, output: output.clone() });
+    told.jobs[0] = JobRecord {
+        status: JobStatus::Succeeded,
+        attempt: 2,
+        output: Some(output),
+        started_at: Some(at(20)),
+        ended_at: Some(at(30)),
+        ..JobRecord::pending("a")
+    };
+    assert_says(&told.page(), &["failed, 10 ms: KeyError</li>", "2, 3, …: which attempt"]);
+}
+
+#[test]
 fn hostile_texts_are_only_texts() {
     let mut told =
         Told::new("a!; b < a", &[("a", JobStatus::Failed, 0, 10), ("b", JobStatus::Succeeded, 10, 20)]);
@@ -252,11 +339,9 @@ fn without_its_plugins_a_session_is_told_without_a_graph() {
 #[test]
 fn attempts_waits_and_pauses_are_heard() {
     let mut told = Told::new("a", &[]);
-    let mut history = History::new();
-    std::mem::swap(&mut history, &mut told.history);
     let started =
         |attempt, redrive| EventKind::JobStarted { job: "a".into(), attempt, execution: "e".into(), redrive };
-    told.history = History::new();
+    told.history = history(&told.pipeline);
     told.say(0, EventKind::LeaseTaken { runner: runner() });
     told.say(0, EventKind::SessionStarted);
     told.say(10, started(1, None));

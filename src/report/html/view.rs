@@ -1,11 +1,12 @@
 //! What sections share: which job is which, how long each waited and ran, and the critical path.
 
 use super::Story;
+use crate::report::failure::FailedJob;
 use crate::report::text::{duration, moment};
 use crate::session::{JobRecord, JobStatus};
 use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Rows of the table of jobs.
 const MOST_LISTED: usize = 1000;
@@ -23,7 +24,7 @@ pub(super) struct View<'a> {
     /// The jobs that the table of jobs has, in its order.
     pub(super) listed: Vec<usize>,
     is_listed: HashSet<usize>,
-    /// The failed jobs that are told in full.
+    /// The failed jobs that are told in full; those that may fail last.
     pub(super) told: Vec<usize>,
 }
 
@@ -53,7 +54,10 @@ impl<'a> View<'a> {
         view.critical = view.critical_path();
         view.is_critical = view.critical.iter().copied().collect();
         view.listed = view.most_telling((0..story.jobs.len()).collect(), MOST_LISTED);
-        view.told = view.failed().filter(|job| view.job(*job).failure.is_some()).take(MOST_TOLD).collect();
+        let mut told: Vec<usize> = view.failed().filter(|job| view.job(*job).failure.is_some()).collect();
+        told.sort_by_key(|job| view.is_allowed(*job));
+        told.truncate(MOST_TOLD);
+        view.told = told;
         view.is_listed = view.listed.iter().copied().collect();
         view
     }
@@ -67,13 +71,57 @@ impl<'a> View<'a> {
         &self.story.jobs[job]
     }
 
-    /// The jobs that a job waits for, as far as they are part of the session.
-    pub(super) fn upstreams(&self, job: usize) -> Vec<usize> {
-        let key = self.job(job).job_key.as_str();
-        let known = self.story.pipeline.and_then(|pipeline| pipeline.jobs.get(key));
-        known.map_or(Vec::new(), |known| {
-            known.depends_on.iter().filter_map(|id| self.of_key(id.as_str())).collect()
+    /// A job that failed, as what explains failures takes it.
+    pub(super) fn failed_job(&self, job: usize) -> Option<FailedJob<'a>> {
+        let record = self.job(job);
+        Some(FailedJob {
+            session: self.story.session.session_id.as_str(),
+            job_key: &record.job_key,
+            status: record.status,
+            failure: record.failure.as_ref()?,
         })
+    }
+
+    /// Its `allow_failure`.
+    pub(super) fn is_allowed(&self, job: usize) -> bool {
+        let jobs = self.story.pipeline.map(|pipeline| &pipeline.jobs);
+        jobs.and_then(|jobs| jobs.get(self.job(job).job_key.as_str())).is_some_and(|job| job.allow_failure)
+    }
+
+    /// The jobs that did not run because this one failed, in the order of the file.
+    pub(super) fn stopped(&self, job: usize) -> Vec<usize> {
+        let Some(pipeline) = self.story.pipeline else { return Vec::new() };
+        let mut stopped = BTreeSet::new();
+        let mut next: Vec<usize> =
+            pipeline.jobs.get_index_of(self.job(job).job_key.as_str()).into_iter().collect();
+        while let Some(at) = next.pop() {
+            for down in &pipeline.graph.downstreams[at] {
+                let known = self.of_key(pipeline.jobs[*down].id.as_str());
+                let known = known.filter(|known| self.job(*known).status == JobStatus::UpstreamFailed);
+                if known.is_some_and(|known| stopped.insert(known)) {
+                    next.push(*down);
+                }
+            }
+        }
+        stopped.into_iter().collect()
+    }
+
+    /// How long a job's latest attempt took, or has taken until the report was made.
+    pub(super) fn took(&self, job: usize) -> String {
+        let record = self.job(job);
+        match (record.status, record.started_at) {
+            (JobStatus::Running, Some(from)) => {
+                format!("{} so far", span_text(Some(self.story.made_at.duration_since(from))))
+            }
+            _ => span_text(self.times[job].ran),
+        }
+    }
+
+    /// How long runners have driven the session, in all its goes.
+    pub(super) fn driven(&self) -> SignedDuration {
+        let until = self.story.session.ended_at.unwrap_or(self.story.made_at);
+        let goes = self.story.history.goes().iter();
+        goes.map(|(from, to)| to.unwrap_or(until).duration_since(*from)).sum()
     }
 
     /// Those that failed or ran out of time.
@@ -120,41 +168,39 @@ impl<'a> View<'a> {
 
     fn times_of(&self, job: usize) -> Times {
         let record = self.job(job);
-        let (Some(started), false) = (record.started_at, record.attempt == 0) else {
-            return Times::default();
-        };
-        let upstreams = self.upstreams(job);
-        let needed = upstreams.iter().filter_map(|up| self.job(*up).ended_at);
-        let ready_at =
-            needed.chain(self.story.history.begun_before(started)).max().filter(|ready| *ready <= started);
-        Times {
-            ready_at,
-            waited: ready_at.map(|ready| started.duration_since(ready)),
-            ran: record.ended_at.map(|ended| ended.duration_since(started)),
-        }
+        let told = self.story.history.told().latest(&record.job_key);
+        // A job that a retry has set back has its attempts behind it.
+        let told = told.filter(|_| record.started_at.is_some() && record.attempt > 0);
+        told.map_or(Times::default(), |told| Times {
+            ready_at: Some(told.ready_at),
+            waited: Some(SignedDuration::from_millis(told.waited_ms)),
+            ran: told.ran_ms.map(SignedDuration::from_millis),
+        })
     }
 
-    /// From the job that ended last back to the upstream of each that ended last.
+    /// What `bunsui session show` calls the critical path. One job is no path, and one that runs may yet be on it.
     fn critical_path(&self) -> Vec<usize> {
-        if self.story.pipeline.is_none() {
+        if !self.story.session.status.is_final() {
             return Vec::new();
         }
-        let last = |jobs: &mut dyn Iterator<Item = usize>| {
-            jobs.filter(|job| self.times[*job].ran.is_some())
-                .max_by_key(|job| (self.job(*job).ended_at, std::cmp::Reverse(*job)))
-        };
-        let mut way: Vec<usize> = std::iter::successors(last(&mut (0..self.story.jobs.len())), |job| {
-            last(&mut self.upstreams(*job).into_iter())
-        })
-        .collect();
-        way.reverse();
-        way
+        let steps = self.story.history.told().critical_path();
+        let way: Vec<usize> = steps.iter().filter_map(|step| self.of_key(&step.job)).collect();
+        if way.len() > 1 { way } else { Vec::new() }
     }
 }
 
 /// A time, for people and for programs.
 pub(super) fn moment_markup(at: Timestamp) -> Markup {
     html! { time datetime=(at.to_string()) { (moment(at)) } }
+}
+
+/// A text whose parts between backticks are set as code; one that has an odd number of them stays as it is.
+pub(super) fn ticked(text: &str) -> Markup {
+    let parts: Vec<&str> = text.split('`').collect();
+    if parts.len().is_multiple_of(2) {
+        return html! { (text) };
+    }
+    html! { @for (at, part) in parts.iter().enumerate() { @if at % 2 == 1 { code { (part) } } @else { (part) } } }
 }
 
 /// A span of time; `-` where there is none. What is short is said to the millisecond.

@@ -1,6 +1,6 @@
 //! Texts of pictures and pages: what may be shown of them, and how much room they take.
 
-use crate::diagnostic::shown_as;
+use crate::report::text::is_harmful;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Columns of a terminal that a text takes: two for each wide character of East Asia.
@@ -24,8 +24,22 @@ pub(in crate::report) fn cut(text: &str, most: usize) -> String {
     format!("{}…", kept.trim_end())
 }
 
-/// A text of anybody's as it may stand in a page: control characters as their pictures, nothing that turns the direction
-/// of what follows, and at most so many bytes.
+/// The same with what is left out in the middle: names that begin alike end otherwise.
+pub(in crate::report) fn cut_middle(text: &str, most: usize) -> String {
+    if columns(text) <= most {
+        return text.to_owned();
+    }
+    let mut width = 0;
+    let ended = text.char_indices().rev().take_while(|(_, c)| {
+        width += c.width().unwrap_or(0);
+        width <= most / 2
+    });
+    let from = ended.last().map_or(text.len(), |(at, _)| at);
+    cut(text, most - columns(&text[from..])) + &text[from..]
+}
+
+/// A text of anybody's as it may stand in a page: control characters, and those that turn the direction of what follows, as
+/// terminals are shown them; at most so many bytes.
 pub(in crate::report) fn shown(text: &str, most: usize) -> String {
     let kept = &text[..text.floor_char_boundary(most)];
     let mut shown = String::with_capacity(kept.len());
@@ -36,7 +50,9 @@ pub(in crate::report) fn shown(text: &str, most: usize) -> String {
             '\n' => shown.push('\n'),
             // No character of XML.
             '\u{fffe}' | '\u{ffff}' => shown.push('\u{fffd}'),
-            other => shown.push(shown_as(other)),
+            '\t' => shown.push('\t'),
+            harmful if is_harmful(harmful) => shown.extend(harmful.escape_default()),
+            other => shown.push(other),
         }
     }
     if kept.len() < text.len() {

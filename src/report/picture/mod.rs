@@ -9,8 +9,8 @@ mod order;
 mod place;
 mod svg;
 
-pub(super) use label::{cut, shown, shown_line};
-pub(super) use svg::{Drawing, Edge, Line, Node, STYLE, note, number};
+pub(super) use label::{cut_middle, shown, shown_line};
+pub(super) use svg::{Drawing, Edge, Line, Node, STYLE, name, note, number};
 
 use crate::pipeline::Graph;
 

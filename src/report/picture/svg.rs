@@ -1,13 +1,16 @@
 //! A laid out graph as SVG: for a page, or as a file of its own.
 
 use super::label::columns;
-use super::{Layout, Route, Size, layout, shown_line};
+use super::{Layout, Route, Size, cut_middle, layout, shown_line};
 use crate::pipeline::Graph;
 use maud::{Markup, PreEscaped, html};
 use std::fmt::Write;
 
 /// How pictures look: light, and dark where the reader's system is.
 pub(in crate::report) const STYLE: &str = include_str!("picture.css");
+
+/// Columns of a name.
+const MOST_OF_NAME: usize = 36;
 
 /// One line in a box.
 #[derive(Debug, Clone, PartialEq)]
@@ -200,6 +203,11 @@ fn way(route: &Route) -> String {
 pub(in crate::report) fn number(length: f64) -> String {
     let text = format!("{length:.1}");
     text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
+}
+
+/// A job's name, with room for what stands before it.
+pub(in crate::report) fn name(before: &str, id: &str) -> Line {
+    Line::Name(format!("{before}{}", cut_middle(id, MOST_OF_NAME)))
 }
 
 /// A note, if there is something to say.

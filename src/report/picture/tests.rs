@@ -1,4 +1,5 @@
 use super::columns::Columns;
+use super::label::{columns, cut};
 use super::order::crossings;
 use super::*;
 use proptest::prelude::*;
@@ -151,7 +152,10 @@ fn more_bends_than_are_drawn_cost_no_dependency() {
 fn texts_are_cut_by_the_room_that_they_take() {
     assert_eq!(cut("雨量の集計", 6), "雨量…");
     assert_eq!(cut("abc", 3), "abc");
-    assert_eq!(shown("a\u{1b}[1m\u{202e}b\r\n\u{fffe}", 100), "a␛[1m\u{fffd}b\n\u{fffd}");
+    assert_eq!(cut_middle("load_orders_of_tokyo", 11), "load_…tokyo");
+    assert_eq!(cut_middle("abc", 3), "abc");
+    assert_eq!(columns(&cut_middle("雨量の集計と雨量の報告", 10)), 9);
+    assert_eq!(shown("a\u{1b}[1m\u{202e}b\r\n\u{fffe}", 100), "a\\u{1b}[1m\\u{202e}b\n\u{fffd}");
     assert_eq!(shown(&"x".repeat(1 << 20), 4), "xxxx… (1048572 bytes more)");
     assert_eq!(shown_line("one\ntwo", 10), "one …");
 }
