@@ -69,24 +69,47 @@ const CHECK: &str = r##"(() => {
     }
     for (const one of all("[onerror], [onload], [onclick], [style], script, img, iframe, object, embed")) wrong.push(one.outerHTML);
     if (document.documentElement.scrollWidth > innerWidth) wrong.push(`wider than its window: ${document.documentElement.scrollWidth}`);
+    const colour = (text) => {
+        const [r, g, b, seen = 1] = text.match(/[\d.]+/g).map(Number);
+        return [...[r, g, b].map((part) => (text.startsWith("color(") ? part * 255 : part)), seen];
+    };
+    const over = ([r, g, b, seen], below) => [r, g, b].map((part, at) => part * seen + below[at] * (1 - seen));
+    // What is behind a text: all that its elements are filled with, the outermost below.
+    const behind = (one) => {
+        const below = one.parentElement ? behind(one.parentElement) : [255, 255, 255];
+        return over(colour(getComputedStyle(one).backgroundColor), below);
+    };
     const ratio = (one, other) => {
-        const light = (text) => {
-            const parts = text.match(/[\d.]+/g).slice(0, 3).map((part) => part / 255);
-            const [r, g, b] = parts.map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+        const light = (rgb) => {
+            const [r, g, b] = rgb.slice(0, 3).map((part) => part / 255).map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
             return 0.2126 * r + 0.7152 * g + 0.0722 * b;
         };
         const [low, high] = [light(one), light(other)].sort((a, b) => a - b);
         return (high + 0.05) / (low + 0.05);
     };
-    const paper = getComputedStyle(document.body).backgroundColor;
-    for (const one of all("p, td, th, li, dt, dd, .badge, a, caption")) {
-        if (one.closest("svg")) continue;
-        if (ratio(getComputedStyle(one).color, paper) < 4.5) wrong.push(`too faint: ${one.outerHTML.slice(0, 80)}`);
+    const paper = behind(document.body);
+    const saysSomething = (node) => node.nodeType === Node.TEXT_NODE && node.data.trim();
+    for (const one of document.body.querySelectorAll("*")) {
+        if (one.closest("svg") || ![...one.childNodes].some(saysSomething)) continue;
+        if (ratio(colour(getComputedStyle(one).color), behind(one)) < 4.5) wrong.push(`too faint: ${one.outerHTML.slice(0, 80)}`);
+    }
+    const fill = (one) => colour(getComputedStyle(one).fill);
+    for (const text of all(".timeline text")) {
+        const ground = text.matches(".number") ? fill(text.parentElement.querySelector("rect:not(.waiting, .delay)")) : paper;
+        if (ratio(fill(text), ground) < 4.5) wrong.push(`too faint: ${text.outerHTML}`);
+    }
+    for (const bar of all(".timeline rect:not(.waiting, .delay), .bars rect")) {
+        if (ratio(fill(bar), paper) < 3) wrong.push(`too faint: ${bar.outerHTML}`);
+    }
+    for (const one of all("[tabindex]")) if (!["0", "-1"].includes(one.getAttribute("tabindex"))) wrong.push(one.outerHTML.slice(0, 80));
+    for (const one of all(".scroll, pre")) {
+        const isWide = one.scrollWidth > one.clientWidth || one.scrollHeight > one.clientHeight;
+        if (isWide && !one.closest("details") && !(one.tabIndex === 0 && one.getAttribute("aria-label"))) wrong.push(`keys do not scroll it: ${one.outerHTML.slice(0, 80)}`);
     }
     for (const node of all("svg .node")) {
-        const fill = getComputedStyle(node.querySelector("rect")).fill;
+        const ground = fill(node.querySelector("rect"));
         for (const text of node.querySelectorAll("text")) {
-            if (ratio(getComputedStyle(text).fill, fill) < 4.5) wrong.push(`too faint: ${text.textContent}`);
+            if (ratio(fill(text), ground) < 4.5) wrong.push(`too faint: ${text.textContent}`);
             const [inner, outer] = [text.getBBox(), node.querySelector("rect").getBBox()];
             if (inner.x + inner.width > outer.x + outer.width) wrong.push(`wider than its box: ${text.textContent}`);
         }

@@ -6,7 +6,7 @@ use crate::pipeline::format_duration;
 use crate::report::failure::{cause, diagnostic};
 use crate::report::picture::{shown, shown_line};
 use crate::report::text::pause_line;
-use crate::session::{JobStatus, SessionStatus};
+use crate::session::{FailureRecord, JobStatus, SessionStatus};
 use maud::{Markup, html};
 
 /// Failures and names in a list; more are told below.
@@ -69,7 +69,7 @@ fn failed(view: &View<'_>, stopped: usize) -> Markup {
     let failed = view.failed().count() - allowed;
     html! {
         (grouped(failed)) " of " (counted(view.story.jobs.len(), "job")) " failed"
-        @if allowed > 0 { ", " (grouped(allowed)) " more that may" }
+        @if allowed > 0 { ", and " (grouped(allowed)) " that may" }
         @if stopped > 0 { "; " (counted(stopped, "job")) " did not run because of that" }
         "."
     }
@@ -101,8 +101,21 @@ fn failure(view: &View<'_>, job: usize) -> Markup {
         @if view.is_allowed(job) { " (which is allowed)" }
         @if let Some(place) = place(view, job) { " " code class="place" { (place) } }
         @if let Some(said) = said { div { "said last: " code { (shown_line(said, LINE)) } } }
+        @if let Some(advice) = advice(failure) { div { "what to do: " (ticked(&shown_line(&advice, LINE))) } }
         (stopped(view, job))
     }
+}
+
+/// What is known to help, or not to.
+fn advice(failure: &FailureRecord) -> Option<String> {
+    let chance = match failure.recoverable {
+        Some(true) => Some("trying again can help"),
+        Some(false) => Some("mend it first: trying again without a change will fail again"),
+        None => None,
+    };
+    let help = failure.help.as_deref().and_then(|help| help.lines().next());
+    let parts: Vec<&str> = help.into_iter().chain(chance).collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 /// `pipelines/etl.toml:51`
@@ -143,17 +156,11 @@ fn may_still_run(view: &View<'_>) -> Markup {
 fn next(view: &View<'_>) -> Markup {
     let id = &view.story.session.session_id;
     let retry = html! { code { "bunsui session retry " (id) } };
-    let is_in_vain = |job: &usize| {
-        view.job(*job).failure.as_ref().is_some_and(|failure| failure.recoverable == Some(false))
-    };
-    let is_hopeless = view.told.iter().any(is_in_vain)
-        && view.told.iter().filter(|job| !view.is_allowed(**job)).all(is_in_vain);
     html! {
         p class="next" {
             @match view.story.session.status {
                 SessionStatus::Failed | SessionStatus::TimedOut => {
-                    @if is_hopeless { "Trying again without a change will fail again. When that is mended, what did not succeed, again: " }
-                    @else { "What did not succeed, again: " }
+                    "What did not succeed, again: "
                     (retry)
                     span { "The same with the pipeline file as it is by then: " code { "bunsui session retry " (id) " --with-current" } }
                 }
