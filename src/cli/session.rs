@@ -166,7 +166,7 @@ fn next_step(session: &SessionRecord) -> String {
             format!("its runner waits; to end the pause: bunsui session resume {id}\n")
         }
         SessionStatus::Failed | SessionStatus::TimedOut => format!(
-            "{logs}what did not succeed, again: bunsui session retry {id}  (--with-current: with the file as it is then)\n"
+            "{logs}what did not succeed, again: bunsui session retry {id}\nwith the file as it is then: bunsui session retry {id} --with-current\n"
         ),
         SessionStatus::Paused => format!("to go on with it: bunsui session resume {id}\n"),
         _ if control::is_driven(session) => logs,

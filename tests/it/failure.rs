@@ -131,7 +131,8 @@ fn a_session_in_which_much_goes_wrong() {
     8 jobs: 2 succeeded, 3 failed, 1 upstream failed, 2 skipped
     its report: .bunsui/objects/reports/[DAY]/[SESSION].html
     its log lines: bunsui logs [SESSION]
-    what did not succeed, again: bunsui session retry [SESSION]  (--with-current: with the file as it is then)
+    what did not succeed, again: bunsui session retry [SESSION]
+    with the file as it is then: bunsui session retry [SESSION] --with-current
     "#);
 }
 
@@ -274,7 +275,8 @@ fn a_value_that_is_not_there_is_named_where_it_is_asked_for() {
     6 jobs: 1 succeeded, 5 failed
     its report: .bunsui/objects/reports/[DAY]/[SESSION].html
     its log lines: bunsui logs [SESSION]
-    what did not succeed, again: bunsui session retry [SESSION]  (--with-current: with the file as it is then)
+    what did not succeed, again: bunsui session retry [SESSION]
+    with the file as it is then: bunsui session retry [SESSION] --with-current
     "#);
 }
 
@@ -348,7 +350,8 @@ fn a_retry_that_does_not_help() {
     2 jobs: 2 failed
     its report: .bunsui/objects/reports/[DAY]/[SESSION].html
     its log lines: bunsui logs [SESSION]
-    what did not succeed, again: bunsui session retry [SESSION]  (--with-current: with the file as it is then)
+    what did not succeed, again: bunsui session retry [SESSION]
+    with the file as it is then: bunsui session retry [SESSION] --with-current
     "#);
 }
 

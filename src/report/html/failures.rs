@@ -50,7 +50,7 @@ fn article(view: &View<'_>, job: usize, failure: &FailureRecord) -> Markup {
                 @if failure.tries > 0 { ", " (tries(failure.tries)) }
                 @if let Some(ran) = view.times[job].ran { ", took " (span_text(Some(ran))) }
             }
-            (verdict::stopped(view, job))
+            (verdict::stopped(view, &[job]))
             @if let Some((found, pipeline)) = &found { (excerpt(found, pipeline)) }
             @if let Some(cause) = cause(failure) { h4 { "Cause" } (said(&shown(cause, MOST_OF_CAUSE), "cause")) }
             @if !failure.log_lines.is_empty() { h4 { "Last log lines" } (said(&log(&failure.log_lines), "last log lines")) }

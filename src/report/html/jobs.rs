@@ -108,8 +108,8 @@ fn attempts(view: &View<'_>, record: &JobRecord) -> Markup {
                         (attempt.outcome.word())
                         @if attempt.is_redriven { ", redriven" }
                         ", " (span_text(attempt.ended_at.map(|ended| ended.duration_since(attempt.started_at))))
+                        @if attempt.retries > 0 { ", " (attempt.retries + 1) " tries" }
                         @if let Some(why) = &attempt.why { ": " (ticked(why)) }
-                        @if attempt.retries > 0 { ", " (attempt.retries) " of its tries failed" }
                     }
                 }
             }

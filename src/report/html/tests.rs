@@ -227,6 +227,30 @@ fn the_first_thing_said_is_what_failed_and_what_to_do() {
 }
 
 #[test]
+fn jobs_that_failed_for_one_reason_are_said_once() {
+    use JobStatus::{Failed, UpstreamFailed};
+    let mut graph = vec!["a".to_owned(), "z < a a8".to_owned()];
+    let keys: Vec<String> = (0..9).map(|job| format!("a{job}")).collect();
+    graph.extend(keys.iter().cloned());
+    let mut jobs = vec![("a", Failed, 0, 1), ("z", UpstreamFailed, 0, 0)];
+    jobs.extend(keys.iter().map(|key| (key.as_str(), Failed, 0, 1)));
+    let mut told = Told::new(&graph.join(";"), &jobs);
+    told.session.status = SessionStatus::Failed;
+    told.jobs[10].failure.as_mut().unwrap().summary = Some("another".into());
+    let page = told.page();
+    assert_eq!(page.matches("class=\"sign bad\"").count(), 2, "{page}");
+    assert_says(
+        &page,
+        &[
+            "</strong> and 3 more: KeyError",
+            ": another <code",
+            "not run because of them: ",
+            "not run because of it: ",
+        ],
+    );
+}
+
+#[test]
 fn who_cancelled_is_said_and_what_is_left_of_it() {
     let mut told = Told::new("a", &[("a", JobStatus::Cancelled, 0, 10)]);
     told.session.status = SessionStatus::Cancelled;

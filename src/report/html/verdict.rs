@@ -7,9 +7,10 @@ use crate::report::failure::{cause, diagnostic};
 use crate::report::picture::{shown, shown_line};
 use crate::report::text::pause_line;
 use crate::session::{FailureRecord, JobStatus, SessionStatus};
+use indexmap::IndexMap;
 use maud::{Markup, html};
 
-/// Failures and names in a list; more are told below.
+/// Reasons and names in a list; more are told below.
 const MOST_FAILURES: usize = 6;
 const MOST_NAMES: usize = 6;
 /// Columns of a line.
@@ -57,7 +58,7 @@ fn lead(view: &View<'_>) -> Option<Markup> {
             html! { (counted(view.failed().count(), "job")) " failed, which is allowed." }
         }
         SessionStatus::Succeeded if view.times.iter().all(|times| times.ran.is_none()) => {
-            html! { "No job ran." }
+            html! { "No job ran; the table of jobs says why." }
         }
         SessionStatus::Succeeded => return None,
     })
@@ -76,33 +77,66 @@ fn failed(view: &View<'_>, stopped: usize) -> Markup {
 }
 
 fn failures(view: &View<'_>) -> Markup {
-    let more = view.failed().count() - view.told.len().min(MOST_FAILURES);
+    let groups = groups(view);
+    let shown = &groups[..groups.len().min(MOST_FAILURES)];
+    let more = view.failed().count() - shown.iter().map(Vec::len).sum::<usize>();
     html! {
-        @if !view.told.is_empty() {
+        @if !groups.is_empty() {
             ul class="causes" {
-                @for job in view.told.iter().take(MOST_FAILURES) { li { (failure(view, *job)) } }
+                @for group in shown { li { (failure(view, group)) } }
                 @if more > 0 { li { a href="#failures" { "and " (grouped(more)) " more" } } }
             }
         }
     }
 }
 
-/// A failed job: why, where, what it stopped.
-fn failure(view: &View<'_>, job: usize) -> Markup {
-    let record = view.job(job);
-    let Look { sign, class, .. } = of_job(record.status);
-    let Some(failure) = &record.failure else { return html! {} };
-    let why = failure.summary.as_ref().or(failure.error.as_ref()).map_or("nobody knows why", String::as_str);
+/// The failed jobs, those of one reason together: a service that is away fails many. Those that may fail come last.
+fn groups(view: &View<'_>) -> Vec<Vec<usize>> {
+    let mut groups: IndexMap<(bool, &str), Vec<usize>> = IndexMap::new();
+    for job in view.failed() {
+        if let Some(failure) = &view.job(job).failure {
+            groups.entry((view.is_allowed(job), why(failure))).or_default().push(job);
+        }
+    }
+    groups.sort_by(|(is_allowed, _), _, (other, _), _| is_allowed.cmp(other));
+    groups.into_values().collect()
+}
+
+fn why(failure: &FailureRecord) -> &str {
+    failure.summary.as_ref().or(failure.error.as_ref()).map_or("nobody knows why", String::as_str)
+}
+
+/// Failed jobs of one reason: why, where, what that stopped.
+fn failure(view: &View<'_>, jobs: &[usize]) -> Markup {
+    let first = jobs[0];
+    let Look { sign, class, .. } = of_job(view.job(first).status);
+    let Some(failure) = &view.job(first).failure else { return html! {} };
     let said = failure.log_lines.last().filter(|_| cause(failure).is_none());
     html! {
         span class={ "sign " (class) } aria-hidden="true" { (sign) }
-        strong { a href=(format!("#failure-{job}")) { (record.job_key) } } ": "
-        (ticked(&shown_line(why, LINE)))
-        @if view.is_allowed(job) { " (which is allowed)" }
-        @if let Some(place) = place(view, job) { " " code class="place" { (place) } }
+        (names(jobs, |job| html! { strong { (link(view, job)) } })) ": "
+        (ticked(&shown_line(why(failure), LINE)))
+        @if view.is_allowed(first) { " (which is allowed)" }
+        @if let Some(place) = place(view, first) { " " code class="place" { (place) } }
         @if let Some(said) = said { div { "said last: " code { (shown_line(said, LINE)) } } }
         @if let Some(advice) = advice(failure) { div { "what to do: " (ticked(&shown_line(&advice, LINE))) } }
-        (stopped(view, job))
+        (stopped(view, jobs))
+    }
+}
+
+/// A failed job's name, leading to what is told of it.
+fn link(view: &View<'_>, job: usize) -> Markup {
+    if view.told.contains(&job) {
+        return html! { a href=(format!("#failure-{job}")) { (view.job(job).job_key) } };
+    }
+    view.name(job)
+}
+
+/// `a, b and 3 more`
+fn names(jobs: &[usize], name: impl Fn(usize) -> Markup) -> Markup {
+    html! {
+        @for (at, job) in jobs.iter().take(MOST_NAMES).enumerate() { @if at > 0 { ", " } (name(*job)) }
+        @if jobs.len() > MOST_NAMES { " and " (grouped(jobs.len() - MOST_NAMES)) " more" }
     }
 }
 
@@ -127,17 +161,12 @@ fn place(view: &View<'_>, job: usize) -> Option<String> {
     Some(format!("{}:{line}", shown(&pipeline.source.name, LINE)))
 }
 
-/// The jobs that did not run because this one failed.
-pub(super) fn stopped(view: &View<'_>, job: usize) -> Markup {
-    let stopped = view.stopped(job);
+/// The jobs that did not run because these failed.
+pub(super) fn stopped(view: &View<'_>, jobs: &[usize]) -> Markup {
+    let stopped = view.stopped(jobs);
+    let it = if jobs.len() == 1 { "it" } else { "them" };
     html! {
-        @if !stopped.is_empty() {
-            div {
-                "not run because of it: "
-                @for (at, job) in stopped.iter().take(MOST_NAMES).enumerate() { @if at > 0 { ", " } (view.name(*job)) }
-                @if stopped.len() > MOST_NAMES { " and " (grouped(stopped.len() - MOST_NAMES)) " more" }
-            }
-        }
+        @if !stopped.is_empty() { div { "not run because of " (it) ": " (names(&stopped, |job| view.name(job))) } }
     }
 }
 

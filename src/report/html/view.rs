@@ -88,12 +88,12 @@ impl<'a> View<'a> {
         jobs.and_then(|jobs| jobs.get(self.job(job).job_key.as_str())).is_some_and(|job| job.allow_failure)
     }
 
-    /// The jobs that did not run because this one failed, in the order of the file.
-    pub(super) fn stopped(&self, job: usize) -> Vec<usize> {
+    /// The jobs that did not run because these failed, in the order of the file.
+    pub(super) fn stopped(&self, jobs: &[usize]) -> Vec<usize> {
         let Some(pipeline) = self.story.pipeline else { return Vec::new() };
         let mut stopped = BTreeSet::new();
-        let mut next: Vec<usize> =
-            pipeline.jobs.get_index_of(self.job(job).job_key.as_str()).into_iter().collect();
+        let index = |job: &usize| pipeline.jobs.get_index_of(self.job(*job).job_key.as_str());
+        let mut next: Vec<usize> = jobs.iter().filter_map(index).collect();
         while let Some(at) = next.pop() {
             for down in &pipeline.graph.downstreams[at] {
                 let known = self.of_key(pipeline.jobs[*down].id.as_str());
@@ -170,12 +170,14 @@ impl<'a> View<'a> {
         let record = self.job(job);
         let told = self.story.history.told().latest(&record.job_key);
         // A job that a retry has set back has its attempts behind it.
-        let told = told.filter(|_| record.started_at.is_some() && record.attempt > 0);
-        told.map_or(Times::default(), |told| Times {
+        let Some((told, started)) = told.zip(record.started_at).filter(|_| record.attempt > 0) else {
+            return Times::default();
+        };
+        Times {
             ready_at: Some(told.ready_at),
-            waited: Some(SignedDuration::from_millis(told.waited_ms)),
-            ran: told.ran_ms.map(SignedDuration::from_millis),
-        })
+            waited: Some(started.duration_since(told.ready_at)),
+            ran: record.ended_at.map(|ended| ended.duration_since(started)),
+        }
     }
 
     /// What `bunsui session show` calls the critical path. One job is no path, and one that runs may yet be on it.
