@@ -52,7 +52,7 @@ pub(super) fn cause(failure: &FailureRecord) -> Option<&str> {
     }
     let cause = failure.cause.as_deref().filter(|cause| !cause.trim().is_empty())?;
     let Some(summary) = failure.summary.as_deref() else { return Some(cause) };
-    let is_said = cause.trim_end_matches('.') == summary || cause.starts_with('{');
+    let is_said = summary.contains(cause.trim_end_matches('.')) || cause.starts_with('{');
     (!is_said).then_some(cause)
 }
 

@@ -144,12 +144,14 @@ fn names(jobs: &[usize], name: impl Fn(usize) -> Markup) -> Markup {
 fn advice(failure: &FailureRecord) -> Option<String> {
     let chance = match failure.recoverable {
         Some(true) => Some("trying again can help"),
-        Some(false) => Some("mend it first: trying again without a change will fail again"),
+        Some(false) => Some("trying again without a change will fail again"),
         None => None,
     };
     let help = failure.help.as_deref().and_then(|help| help.lines().next());
-    let parts: Vec<&str> = help.into_iter().chain(chance).collect();
-    (!parts.is_empty()).then(|| parts.join("; "))
+    match (help, chance) {
+        (Some(help), Some(chance)) => Some(format!("{help} ({chance})")),
+        (help, chance) => help.or(chance).map(str::to_owned),
+    }
 }
 
 /// `pipelines/etl.toml:51`
