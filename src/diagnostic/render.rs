@@ -99,6 +99,8 @@ fn label_view(lines: &Lines<'_>, span: Span, message: &str) -> LabelView {
 pub fn render_human(source: &Arc<Source>, diagnostics: &[Diagnostic], colour: bool, width: usize) -> String {
     let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
     let handler = GraphicalReportHandler::new_themed(theme).with_links(false).with_width(width);
+    // A command that is to be copied has words of any length.
+    let handler = handler.with_break_words(false);
     let lines = Lines::new(&source.text);
     let mut text = String::new();
     for diagnostic in diagnostics.iter().take(MOST_SHOWN) {

@@ -6,15 +6,17 @@
 
 mod convert;
 mod functions;
+mod memory;
 mod program;
 
 use super::guarded::guarded;
 pub(crate) use program::{StatesUse, check};
 
-use convert::{from_json, to_json};
+use convert::{Unusable, from_json, to_json};
 use indexmap::IndexMap;
-use jsonata_core::evaluator::{Context, Evaluator as Engine, EvaluatorOptions};
+use jsonata_core::evaluator::{Context, Evaluator as Engine, EvaluatorError, EvaluatorOptions};
 use jsonata_core::value::JValue;
+use memory::Watched;
 use program::{Program, panicked};
 use serde_json::Value as Json;
 use std::cell::RefCell;
@@ -27,6 +29,10 @@ const TIMEOUT_MS: u64 = 5_000;
 const STACK_DEPTH: usize = 1_000;
 /// Items of a sequence.
 const SEQUENCE_LENGTH: usize = 1_000_000;
+/// A text may be padded to this many characters, where the width is written as a number.
+const PADDED: f64 = 16_777_216.0;
+/// Bytes that the process may grow by. All that an expression is given and gives has 256 KiB at most.
+const MEMORY: u64 = 512 << 20;
 
 /// Why an expression gave no value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -68,11 +74,13 @@ pub(crate) struct Bindings<'a> {
     converted: RefCell<HashMap<&'a str, JValue>>,
     /// Milliseconds that one evaluation may take.
     timeout: u64,
+    /// Bytes that it may take.
+    memory: u64,
 }
 
 impl Default for Bindings<'_> {
     fn default() -> Self {
-        Self { sources: HashMap::new(), converted: RefCell::default(), timeout: TIMEOUT_MS }
+        Self { sources: HashMap::new(), converted: RefCell::default(), timeout: TIMEOUT_MS, memory: MEMORY }
     }
 }
 
@@ -166,7 +174,10 @@ fn evaluate_expression(source: &str, bindings: &Bindings<'_>, path: &str) -> Res
     if result.is_undefined() {
         return Err(error(None, "returned nothing (undefined).".to_owned()));
     }
-    to_json(&result).ok_or_else(|| error(None, "returned an unsupported result type.".to_owned()))
+    to_json(&result).map_err(|unusable| match unusable {
+        Unusable::Type => error(None, "returned an unsupported result type.".to_owned()),
+        Unusable::Size => error(None, "returned far more than the 256 KiB that a state can have.".to_owned()),
+    })
 }
 
 /// The engine's words about a pattern that it cannot run are a drawing over several lines; its last one says it.
@@ -179,10 +190,14 @@ fn in_one_line(message: &str) -> String {
     }
 }
 
-fn run(
-    program: &Program,
-    bindings: &Bindings<'_>,
-) -> Result<JValue, jsonata_core::evaluator::EvaluatorError> {
+fn run(program: &Program, bindings: &Bindings<'_>) -> Result<JValue, EvaluatorError> {
+    // Nothing could end such a call while it is made.
+    if let Some(width) = program.width().filter(|width| *width > PADDED) {
+        return Err(EvaluatorError::EvaluationError(format!(
+            "U1003: $pad to a width of {width} takes too much memory"
+        )));
+    }
+    let watched = program.can_grow().then(|| Watched::begin(bindings.memory));
     let mut context = Context::new();
     for name in program.names() {
         if let Some(value) = bindings.lookup(name) {
@@ -193,11 +208,19 @@ fn run(
         timeout_ms: Some(bindings.timeout),
         max_stack_depth: Some(STACK_DEPTH),
         max_sequence_length: Some(SEQUENCE_LENGTH),
-        ..EvaluatorOptions::default()
+        cancel: watched.as_ref().map(Watched::token),
     };
     let mut engine = Engine::with_options(context, options);
     functions::register(&mut engine, program.names())?;
-    Ok(engine.evaluate(program.ast(), &JValue::Undefined)?.unwrap_sequence())
+    let result = engine.evaluate(program.ast(), &JValue::Undefined);
+    // Whatever the engine says: it also gives results that were too large.
+    if watched.is_some_and(|watched| watched.is_over()) {
+        let megabytes = bindings.memory >> 20;
+        return Err(EvaluatorError::EvaluationError(format!(
+            "U1003: It takes more than {megabytes} MiB of memory. Check for texts and lists that grow in a loop"
+        )));
+    }
+    Ok(result?.unwrap_sequence())
 }
 
 #[cfg(test)]
@@ -328,6 +351,29 @@ mod tests {
         assert_eq!(error.expect_err("it never ends").code.as_deref(), Some("D1012"));
         check_error("($f := function($n) { 1 + $f($n) }; $f(1))", Some("D1011"), "");
         check_error("[1..100000000]", Some("D2014"), "");
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        check_error("$pad('a', 3e8)", Some("U1003"), "a width of 300000000");
+        check_error("$pad('a', -1e12)", Some("U1003"), "a width of 1000000000000");
+        let lists = "($f := function($x, $n) { $n = 0 ? $x : $f([[$x], [$x]], $n - 1) }; $f(1, 40))";
+        check_error(lists, None, "far more than the 256 KiB");
+        if !cfg!(target_os = "linux") {
+            return;
+        }
+        let large = json!("a".repeat(256 * 1024));
+        for expression in [
+            "($f := function($s, $n) { $n = 0 ? $s : $f($s & $s, $n - 1) }; $length($f('a', 40)))",
+            "$count($map([1..100000], function($n) { $n & $large }))",
+        ] {
+            let mut names = Bindings { memory: 16 << 20, ..Bindings::default() };
+            names.bind("large", &large);
+            let ended = evaluate_field(&json!(format!("{{% {expression} %}}")), &names, "");
+            let error = ended.expect_err(expression);
+            assert_eq!(error.code.as_deref(), Some("U1003"), "{expression}: {error}");
+            assert!(error.message.contains("more than 16 MiB of memory"), "{error}");
+        }
     }
 
     #[test]

@@ -6,7 +6,8 @@
 
 use crate::integration::Integration;
 use crate::job;
-use crate::optimised::Pattern;
+use crate::optimised::{Optimised, Pattern};
+use crate::permissions::jobs;
 use bunsui_plugin_sdk::{StopReport, StopRequest, cause};
 use serde_json::Value as Json;
 
@@ -15,9 +16,13 @@ pub(crate) fn stop(request: &StopRequest) -> StopReport {
     let submitted = request.submitted.as_ref().map(cause::open_value);
     let id = submitted.as_ref().and_then(job::id).map(|id| format!(" ({id})")).unwrap_or_default();
     let left = match Pattern::of(&request.keys) {
-        Pattern::Job if submitted.is_some() => format!(
-            "what `{text}` began{id} may go on: Step Functions asks for its end, and does not wait for it"
-        ),
+        Pattern::Job if submitted.is_some() => match optimised(&request.keys).and_then(jobs::is_ended) {
+            Some(true) => format!(
+                "what `{text}` began{id} may go on: Step Functions asks for its end, and does not wait for it"
+            ),
+            Some(false) => format!("what `{text}` began{id} goes on: Step Functions does not end it"),
+            None => format!("what `{text}` began{id} may go on"),
+        },
         Pattern::Job => format!("whether `{text}` began something that goes on is not known"),
         Pattern::Callback => {
             format!(
@@ -33,7 +38,11 @@ pub(crate) fn stop(request: &StopRequest) -> StopReport {
 }
 
 fn begins_a_job(keys: &Json) -> bool {
-    Integration::of(keys).and_then(|integration| integration.optimised).is_some_and(|one| one.sync.is_some())
+    optimised(keys).is_some_and(|one| one.sync.is_some())
+}
+
+fn optimised(keys: &Json) -> Option<&'static Optimised> {
+    Integration::of(keys)?.optimised
 }
 
 #[cfg(test)]
@@ -60,6 +69,20 @@ mod tests {
         check(keys.clone(), Some(json!({"JobRunId": "jr_1"})), sentence);
         check(keys.clone(), Some(json!("{\"JobRunId\": \"jr_1\"}")), sentence);
         check(keys, None, "whether `glue:startJobRun` began something that goes on is not known");
+    }
+
+    #[test]
+    fn what_step_functions_leaves_running_is_said_to_go_on() {
+        check(
+            json!({"action": "elasticmapreduce:createCluster", "sync": true}),
+            Some(json!({"ClusterId": "j-1"})),
+            "what `elasticmapreduce:createCluster` began (j-1) goes on: Step Functions does not end it",
+        );
+        check(
+            json!({"action": "eks:runJob", "sync": true}),
+            Some(json!({"ResponseBody": {}})),
+            "what `eks:runJob` began may go on",
+        );
     }
 
     #[test]

@@ -10,9 +10,6 @@ use crate::state_machine::{StateMachine, operations_with_keys};
 use std::borrow::Borrow;
 use std::collections::BTreeSet;
 
-/// So many operations are pointed at; what to do about them is the same for all.
-const SHOWN: usize = 20;
-
 /// What each operation of a pipeline needs, as its plugin says.
 pub(super) struct Needs<'a>(Vec<(&'a Job, &'a Operation, Vec<Statement>)>);
 
@@ -92,8 +89,7 @@ impl<'a> Needs<'a> {
             boundary.widened(&all)
         );
         let warning = Diagnostic::warning("bunsui::aws::boundary", message).help(help);
-        let places = places.into_iter().take(SHOWN);
-        Ok(Some(places.fold(warning, |warning, (span, said)| warning.label(span, said))))
+        Ok(Some(places.into_iter().fold(warning, |warning, (span, said)| warning.label(span, said))))
     }
 }
 

@@ -7,6 +7,21 @@ use serde_json::{Number, Value as Json};
 /// Deeper results are refused: dropping them would need as much stack as they are deep.
 const MAX_DEPTH: usize = 512;
 
+/// Larger results are refused: parts that a value has many times are written out in JSON, and may be without number.
+const MAX_BYTES: usize = 64 * 256 * 1024;
+
+/// What each value counts, beside its text.
+const NODE_BYTES: usize = 32;
+
+/// Why a value has no JSON.
+#[derive(Debug)]
+pub(super) enum Unusable {
+    /// It holds what JSON cannot: a function, a regular expression.
+    Type,
+    /// It is too large.
+    Size,
+}
+
 pub(super) fn from_json(value: &Json) -> JValue {
     match value {
         Json::Null => JValue::Null,
@@ -25,32 +40,49 @@ pub(super) fn from_json(value: &Json) -> JValue {
     }
 }
 
-/// `None` where the value holds what JSON cannot: a function, a regular expression.
-pub(super) fn to_json(value: &JValue) -> Option<Json> {
-    to_json_at(value, 0)
+pub(super) fn to_json(value: &JValue) -> Result<Json, Unusable> {
+    let mut room = MAX_BYTES;
+    to_json_at(value, 0, &mut room)
 }
 
-fn to_json_at(value: &JValue, depth: usize) -> Option<Json> {
+/// `room`: how many bytes there may still be.
+fn to_json_at(value: &JValue, depth: usize, room: &mut usize) -> Result<Json, Unusable> {
     if depth > MAX_DEPTH {
-        return None;
+        return Err(Unusable::Type);
     }
+    take(room, NODE_BYTES)?;
     match value {
-        JValue::Null | JValue::Undefined => Some(Json::Null),
-        JValue::Bool(value) => Some(Json::Bool(*value)),
-        JValue::Number(value) => Some(number(*value)),
-        JValue::String(value) => Some(Json::String(value.to_string())),
+        JValue::Null | JValue::Undefined => Ok(Json::Null),
+        JValue::Bool(value) => Ok(Json::Bool(*value)),
+        JValue::Number(value) => Ok(number(*value)),
+        JValue::String(value) => {
+            take(room, value.len())?;
+            Ok(Json::String(value.to_string()))
+        }
         JValue::Array(items) => with_stack(|| {
-            items.iter().map(|item| to_json_at(item, depth + 1)).collect::<Option<Vec<_>>>().map(Json::Array)
+            items
+                .iter()
+                .map(|item| to_json_at(item, depth + 1, room))
+                .collect::<Result<_, _>>()
+                .map(Json::Array)
         }),
         JValue::Object(fields) => with_stack(|| {
             fields
                 .iter()
-                .map(|(key, item)| Some((key.clone(), to_json_at(item, depth + 1)?)))
-                .collect::<Option<serde_json::Map<_, _>>>()
+                .map(|(key, item)| {
+                    take(room, key.len())?;
+                    Ok((key.clone(), to_json_at(item, depth + 1, room)?))
+                })
+                .collect::<Result<_, _>>()
                 .map(Json::Object)
         }),
-        JValue::Lambda(_) | JValue::Builtin { .. } | JValue::Regex { .. } => None,
+        JValue::Lambda(_) | JValue::Builtin { .. } | JValue::Regex { .. } => Err(Unusable::Type),
     }
+}
+
+fn take(room: &mut usize, bytes: usize) -> Result<(), Unusable> {
+    *room = room.checked_sub(bytes).ok_or(Unusable::Size)?;
+    Ok(())
 }
 
 /// As JavaScript would print it: whole numbers without a fraction, no negative zero. JSON has no infinity; the service

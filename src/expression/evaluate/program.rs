@@ -32,6 +32,8 @@ pub(crate) struct Program {
     ast: AstNode,
     names: Vec<String>,
     states: StatesUse,
+    can_grow: bool,
+    width: Option<f64>,
 }
 
 /// Which parts of `$states` a value's expressions use.
@@ -92,8 +94,10 @@ impl Program {
         }
         let ast = guarded::parse(source).map_err(SyntaxFailure::from_engine)?;
         let mut names = BTreeSet::new();
-        let mut newer = None;
+        let (mut newer, mut can_grow, mut width) = (None, false, None::<f64>);
         for node in nodes(&ast) {
+            can_grow |= is_growing(node);
+            width = width.into_iter().chain(padded_width(node)).reduce(f64::max);
             match node {
                 // A call without `$` is of no function; the engine would find the registered ones by it.
                 AstNode::Variable(name) | AstNode::Function { name, is_builtin: true, .. } => {
@@ -112,7 +116,7 @@ impl Program {
             });
         }
         let states = StatesUse::in_tree(&ast);
-        let program = Rc::new(Self { ast, names: names.into_iter().collect(), states });
+        let program = Rc::new(Self { ast, names: names.into_iter().collect(), states, can_grow, width });
         CACHE.with_borrow_mut(|cache| {
             if cache.len() >= CACHE_SIZE {
                 cache.clear();
@@ -130,6 +134,41 @@ impl Program {
     pub(super) fn names(&self) -> &[String] {
         &self.names
     }
+
+    /// Whether more may come of it than of its parts, each once.
+    pub(super) fn can_grow(&self) -> bool {
+        self.can_grow
+    }
+
+    /// The largest width that a `$pad` in it is given as a number.
+    pub(super) fn width(&self) -> Option<f64> {
+        self.width
+    }
+}
+
+/// What does something several times, or makes a long text of a number.
+fn is_growing(node: &AstNode) -> bool {
+    match node {
+        AstNode::Lambda { .. } => true,
+        AstNode::Binary { op: BinaryOp::Range | BinaryOp::ColonEqual, .. } => true,
+        AstNode::Function { name, .. } => name == "pad",
+        AstNode::Path { steps } => steps.iter().skip(1).any(|step| !matches!(step.node, AstNode::Name(_))),
+        _ => false,
+    }
+}
+
+fn padded_width(node: &AstNode) -> Option<f64> {
+    let AstNode::Function { name, args, .. } = node else { return None };
+    let number = |argument: &AstNode| match argument {
+        AstNode::Number(value) => Some(value.abs()),
+        AstNode::Unary { operand, .. } => match **operand {
+            AstNode::Number(value) => Some(value.abs()),
+            _ => None,
+        },
+        _ => None,
+    };
+    // The text may be left out where there is a context.
+    if name == "pad" { args.iter().take(2).filter_map(number).reduce(f64::max) } else { None }
 }
 
 impl SyntaxFailure {

@@ -2,6 +2,7 @@
 //! EventBridge.
 
 use super::{Context, Needed};
+use crate::optimised::Optimised;
 
 /// What waiting for one kind of job takes.
 struct Waiting {
@@ -166,12 +167,31 @@ const ALL: &[Waiting] = &[
     waiting("states", "startExecution", &[], "StepFunctionsGetEventsForStepFunctionsExecutionRule"),
 ];
 
+/// Clusters stay when the execution that makes them is stopped, whatever its role is allowed: the guide says so on the pages of both.
+const LEFT: [(&str, &str); 2] = [("eks", "createCluster"), ("elasticmapreduce", "createCluster")];
+
+/// What the actions that end a job begin with.
+const ENDING: [&str; 5] = ["BatchStop", "Cancel", "Delete", "Stop", "Terminate"];
+
+fn find(own: &Optimised) -> Option<&'static Waiting> {
+    ALL.iter().find(|one| one.service == own.service && one.action == own.action)
+}
+
+/// Whether Step Functions asks for the end of such a job when its execution is stopped; none where that is not known.
+pub(crate) fn is_ended(own: &Optimised) -> Option<bool> {
+    let waiting = find(own)?;
+    let mut actions = waiting.on.iter().flat_map(|(actions, _)| *actions).chain(waiting.actions);
+    let is_ending = |action: &&str| {
+        action.split_once(':').is_some_and(|(_, name)| ENDING.iter().any(|verb| name.starts_with(verb)))
+    };
+    let is_left = LEFT.contains(&(own.service, own.action));
+    Some(!is_left && (own.service == "states" || actions.any(is_ending)))
+}
+
 /// What the operation's job takes.
 pub(super) fn add(context: &Context<'_>, needed: &mut Needed) {
     let Some(own) = context.integration.optimised else { return };
-    let Some(waiting) = ALL.iter().find(|one| one.service == own.service && one.action == own.action) else {
-        return;
-    };
+    let Some(waiting) = find(own) else { return };
     for action in waiting.actions {
         needed.add(action, context.resources.of(action));
     }
@@ -212,5 +232,28 @@ mod tests {
             assert!(is_known, "{}:{}", one.service, one.action);
         }
         assert!(ALL.iter().all(|known| optimised::find(known.service, known.action).is_some()));
+    }
+
+    #[test]
+    fn what_is_ended_with_its_execution_needs_the_permission_for_it() {
+        let left: Vec<String> = optimised::all()
+            .filter(|one| one.sync.is_some() && is_ended(one) != Some(true))
+            .map(|one| format!("{}:{}", one.service, one.action))
+            .collect();
+        // All but what is an end itself, clusters, and what only Kubernetes knows.
+        let expected = [
+            "eks:runJob",
+            "eks:createCluster",
+            "eks:deleteCluster",
+            "eks:deleteFargateProfile",
+            "eks:deleteNodegroup",
+            "elasticmapreduce:createCluster",
+            "elasticmapreduce:terminateCluster",
+            "emr-containers:deleteVirtualCluster",
+            "emr-serverless:stopApplication",
+            "emr-serverless:deleteApplication",
+            "emr-serverless:cancelJobRun",
+        ];
+        assert_eq!(left, expected);
     }
 }

@@ -5,7 +5,7 @@
 //! guide has it; resources are those that the service authorization reference names for an action, filled in with the arguments.
 //! Deliberately does not: grant what a started job itself needs, as the data that a query reads: that is said in `permissions`.
 
-mod jobs;
+pub(crate) mod jobs;
 mod others;
 mod resources;
 mod special;
