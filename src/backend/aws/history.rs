@@ -2,7 +2,10 @@
 //!
 //! Takes: events of a history, the last ones first. Gives: the state, its tries, what its submission returned.
 //! Each event names the one that it follows (Step Functions API reference, HistoryEvent): from the last one that chain leads through
-//! the failed task to where its state was entered, past whatever ran beside it.
+//! the failed task to where its state was entered, past whatever ran beside it. AWS does not say how a redrive fits in. Histories that
+//! others recorded there (github.com/radkawar/stackd, testdata/aws/stepfunctions/redrive_execution.json, September 2026) have
+//! ExecutionRedriven follow the end, and then the task scheduled anew follow its state's entry: a state is not entered again. That is
+//! of activities, and of a Fail state, whose new end follows ExecutionRedriven; of other states it is not known, so more is borne here.
 //! Deliberately does not: explain errors, or read more of a history than the chain needs.
 
 use super::error::{AwsError, Call, classify};
@@ -29,7 +32,7 @@ pub(super) struct LastState {
     pub(super) tries: u32,
     /// What the submission of its task returned, where it waits for more than that.
     pub(super) submitted: Option<Json>,
-    /// When it was entered and when its last event was, in milliseconds since 1970.
+    /// When it was entered, or else its execution redriven, and when its last event was, in milliseconds since 1970.
     pub(super) span: (i64, i64),
     /// How often its execution had been redriven by then; of a history that is read from its beginning.
     pub(super) redrive: u32,
@@ -104,28 +107,28 @@ struct Visits {
     /// Which stay an event belongs to.
     of_event: HashMap<i64, usize>,
     redrives: u32,
-    /// The stay with which a redrive has just begun.
-    redriven: Option<usize>,
 }
 
 impl Visits {
-    /// The stay that an event belongs to. What goes on after a redrive is another, be its state entered again or not.
+    /// The stay that an event belongs to; ExecutionRedriven belongs to none. What goes on after it is another stay, be its state entered
+    /// again or not.
     fn note(&mut self, event: &HistoryEvent) -> Option<usize> {
-        let is_redrive = *event.r#type() == HistoryEventType::ExecutionRedriven;
-        self.redrives += u32::from(is_redrive);
         let before = self.of_event.get(&previous(event)).copied();
+        if is_redrive(event) {
+            self.redrives += 1;
+            // What follows it goes on where the end was.
+            before.inspect(|before| {
+                self.of_event.insert(event.id(), *before);
+            });
+            return None;
+        }
         let visit = match (event.state_entered_event_details(), before) {
-            (Some(entered), Some(before)) if self.redriven == Some(before) => {
-                entered.name().clone_into(&mut self.found[before].name);
-                before
-            }
             (Some(entered), _) => self.begin(entered.name().to_owned(), event),
             (None, Some(before)) if self.found[before].redrive < self.redrives => {
                 self.begin(self.found[before].name.clone(), event)
             }
             (None, before) => before?,
         };
-        self.redriven = is_redrive.then_some(visit);
         self.of_event.insert(event.id(), visit);
         let found = &mut self.found[visit];
         found.note(event);
@@ -144,13 +147,18 @@ impl Visits {
 fn found_in(events: &[HistoryEvent]) -> Option<LastState> {
     let by_id: HashMap<i64, &HistoryEvent> = events.iter().map(|event| (event.id(), event)).collect();
     let last = events.first()?;
+    // What came before the last redrive is another attempt's, though the chain leads there.
+    let redriven = events.iter().find(|event| is_redrive(event));
+    let (redriven_id, redriven_at) = redriven.map_or((0, 0), |event| (event.id(), millis(event)));
     let mut found = LastState { span: (0, millis(last)), ..LastState::default() };
     let mut event = last;
     loop {
-        found.note(event);
+        if event.id() > redriven_id {
+            found.note(event);
+        }
         if let Some(entered) = event.state_entered_event_details() {
             entered.name().clone_into(&mut found.name);
-            found.span.0 = millis(event);
+            found.span.0 = millis(event).max(redriven_at);
             return Some(found);
         }
         event = by_id.get(&previous(event))?;
@@ -170,7 +178,12 @@ impl LastState {
     }
 }
 
-/// The event that it follows. Not every stand-in for AWS names it: then the order has to do.
+fn is_redrive(event: &HistoryEvent) -> bool {
+    *event.r#type() == HistoryEventType::ExecutionRedriven
+}
+
+/// The event that it follows. Neither the end of an execution that ran out of time nor what some stand-ins for AWS give names it: then
+/// the order has to do.
 fn previous(event: &HistoryEvent) -> i64 {
     match event.previous_event_id() {
         0 => event.id() - 1,
@@ -251,12 +264,50 @@ mod tests {
         assert_eq!(found, [("a", (2000, 6000), submitted), ("b", (3000, 7000), None)]);
     }
 
+    /// Two redrives of a state that was tried twice, as recorded on AWS.
+    fn redriven() -> Vec<HistoryEvent> {
+        events(&[
+            (1, 0, HistoryEventType::ExecutionStarted, ""),
+            (2, 0, HistoryEventType::TaskStateEntered, "a"),
+            (3, 2, HistoryEventType::TaskScheduled, ""),
+            (4, 3, HistoryEventType::TaskFailed, ""),
+            (5, 4, HistoryEventType::TaskScheduled, ""),
+            (6, 0, HistoryEventType::ExecutionTimedOut, ""),
+            (7, 6, HistoryEventType::ExecutionRedriven, ""),
+            (8, 2, HistoryEventType::TaskScheduled, ""),
+            (9, 8, HistoryEventType::TaskFailed, ""),
+            (10, 9, HistoryEventType::ExecutionFailed, ""),
+            (11, 10, HistoryEventType::ExecutionRedriven, ""),
+            (12, 2, HistoryEventType::TaskScheduled, ""),
+            (13, 12, HistoryEventType::TaskSucceeded, ""),
+            (14, 13, HistoryEventType::TaskStateExited, ""),
+            (15, 14, HistoryEventType::TaskStateEntered, "b"),
+        ])
+    }
+
     #[test]
     fn what_goes_on_after_a_redrive_is_another_stay() {
+        let mut visits = Visits::default();
+        let noted: Vec<_> = redriven().iter().map(|event| visits.note(event)).collect();
+        let (started, redriven) = (noted[0], [noted[6], noted[10]]);
+        assert_eq!((started, redriven), (None, [None, None]), "of no state");
+        let found: Vec<_> = visits
+            .found
+            .iter()
+            .map(|visit| (visit.name.as_str(), visit.redrive, visit.tries, visit.span))
+            .collect();
+        let expected =
+            [("a", 0, 2, (2000, 6000)), ("a", 1, 1, (8000, 10_000)), ("a", 2, 1, (12_000, 14_000))];
+        assert_eq!(found[..3], expected);
+        assert_eq!(found[3..], [("b", 2, 0, (15_000, 15_000))]);
+    }
+
+    #[test]
+    fn other_ways_in_which_a_redrive_may_go_on_are_borne() {
         let begin = [
             (1, 0, HistoryEventType::ExecutionStarted, ""),
-            (2, 1, HistoryEventType::TaskStateEntered, "a"),
-            (3, 2, HistoryEventType::TaskFailed, ""),
+            (2, 0, HistoryEventType::TaskStateEntered, "a"),
+            (3, 2, HistoryEventType::TaskScheduled, ""),
             (4, 3, HistoryEventType::ExecutionFailed, ""),
             (5, 4, HistoryEventType::ExecutionRedriven, ""),
         ];
@@ -266,18 +317,32 @@ mod tests {
                 (7, 6, HistoryEventType::TaskScheduled, ""),
             ],
             vec![(6, 5, HistoryEventType::TaskScheduled, ""), (7, 6, HistoryEventType::TaskFailed, "")],
-            vec![(6, 2, HistoryEventType::TaskScheduled, ""), (7, 6, HistoryEventType::TaskFailed, "")],
         ];
         for rest in ways {
+            let mut all = events(&[&begin[..], &rest].concat());
             let mut visits = Visits::default();
-            for event in events(&[&begin[..], &rest].concat()) {
-                visits.note(&event);
+            for event in &all {
+                visits.note(event);
             }
-            let found = visits.found.iter().filter(|visit| visit.tries > 0 || visit.redrive == 0);
-            let found: Vec<_> =
-                found.map(|visit| (visit.name.as_str(), visit.redrive, visit.span.1)).collect();
-            assert_eq!(found, [("a", 0, 4000), ("a", 1, 7000)]);
+            let found = visits
+                .found
+                .iter()
+                .map(|visit| (visit.name.as_str(), visit.redrive, visit.tries, visit.span.1));
+            assert_eq!(found.collect::<Vec<_>>(), [("a", 0, 1, 4000), ("a", 1, 1, 7000)]);
+            all.reverse();
+            let last = found_in(&all).expect("its entry is there");
+            assert_eq!((last.name.as_str(), last.tries), ("a", 1));
         }
+    }
+
+    #[test]
+    fn where_a_redrive_failed_is_told_without_what_came_before_it() {
+        let mut events = redriven();
+        events.truncate(10);
+        events.reverse();
+        let found = found_in(&events).expect("its entry is there");
+        assert_eq!((found.name.as_str(), found.tries, found.span), ("a", 1, (7000, 10_000)));
+        assert_eq!(found_in(&events[..8]), None, "its entry is not read yet");
     }
 
     #[test]
