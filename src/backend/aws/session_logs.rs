@@ -9,7 +9,7 @@ use super::engine::execution_arn;
 use super::error::AwsError;
 use super::history::visits;
 use super::logs::{Attempt, HISTORY, OperationLogs, history_line};
-use crate::backend::{LineSource, LineSources, Stores};
+use crate::backend::{FoundSources, LineSource, LineSources, Stores};
 use crate::pipeline::Pipeline;
 use crate::plugin::{AwsAccess, Plugins};
 use crate::runner::Redaction;
@@ -149,7 +149,7 @@ impl SessionLogs {
 
 #[async_trait]
 impl LineSources for SessionLogs {
-    async fn next(&mut self) -> Result<Vec<Box<dyn LineSource>>, StoreError> {
+    async fn next(&mut self) -> Result<FoundSources, StoreError> {
         self.learn().await?;
         let kept = self.kept().await?;
         let mut sources: Vec<Box<dyn LineSource>> = Vec::new();
@@ -186,7 +186,7 @@ impl LineSources for SessionLogs {
                 began: began.unwrap_or_default(),
             }));
         }
-        Ok(sources)
+        Ok(FoundSources { sources, rest_from: None })
     }
 }
 
