@@ -12,6 +12,7 @@ from it the sum of the plugin hosts'. It runs in a scratch folder, and leaves no
 """
 
 import argparse
+import calendar
 import json
 import os
 import pathlib
@@ -223,43 +224,49 @@ def report(options, folder):
     yield "picture of {:,} jobs".format(options.jobs), "time", spread([run.seconds for run in drawn], "s", 1, 2), "2 s"
 
 
-LOG_FILES, LOG_LINES = 100, 10000
+# Jobs, and lines that each said.
+SAID = ((100, 10000), (10000, 100))
 
 
 def logs(options, folder):
-    """A session of 100 jobs that said 10,000 lines each, a hundred at a time beside each other."""
-    path = write(folder, "said.toml", generate.pipeline("said", generate.chain(1)))
-    Run([options.bunsui, "run", path], folder)
-    said = said_lines(options, folder)
-    command = [options.bunsui, "logs", "last", "--source", "operation"]
-    runs = [Reading(command, folder) for _ in range(options.repeat)]
-    for run in runs:
-        if run.lines != LOG_FILES * LOG_LINES:
-            raise Failed("logs gave {:,} lines".format(run.lines))
-    what = "logs of {:,} lines ({:.0f} MB)".format(LOG_FILES * LOG_LINES, said / 1e6)
-    yield what, "first line", spread([run.first for run in runs], "ms", 1000), "100 ms"
-    yield what, "all lines", spread([run.seconds for run in runs], "s", 1, 1), ""
-    yield what, "memory", spread([run.megabytes for run in runs], "MB"), ""
-    found = [Reading(command + ["--grep", "row 4711 of"], folder) for _ in range(options.repeat)]
-    yield what, "--grep, {} found".format(found[0].lines), spread([run.seconds for run in found], "s", 1, 1), ""
+    """Sessions that said a million lines: a hundred jobs beside each other, and ten thousand in layers."""
+    for jobs, lines in SAID:
+        place = os.path.join(folder, str(jobs))
+        os.mkdir(place)
+        path = write(place, "said.toml", generate.pipeline("said", generate.layered(jobs)))
+        Run([options.bunsui, "run", path], place)
+        said = say_lines(options, place, lines)
+        command = [options.bunsui, "logs", "last", "--source", "operation"]
+        runs = [Reading(command, place) for _ in range(options.repeat)]
+        for run in runs:
+            if run.lines != jobs * lines:
+                raise Failed("logs gave {:,} lines".format(run.lines))
+        what = "logs of {:,} lines ({:.0f} MB) in {:,} files".format(jobs * lines, said / 1e6, jobs)
+        yield what, "first line", spread([run.first for run in runs], "ms", 1000), "100 ms"
+        yield what, "all lines", spread([run.seconds for run in runs], "s", 1, 1), ""
+        yield what, "memory", spread([run.megabytes for run in runs], "MB"), ""
+        found = [Reading(command + ["--grep", "row 47 of"], place) for _ in range(options.repeat)]
+        yield what, "--grep, {:,} found".format(found[0].lines), spread([run.seconds for run in found], "s", 1, 1), ""
 
 
-def said_lines(options, folder):
-    """Writes them as those of the only session that there is; gives their bytes."""
-    listed = subprocess.check_output([options.bunsui, "session", "list", "--output", "json"], cwd=folder)
-    name = json.loads(listed)["sessions"][0]["session_id"]
+def say_lines(options, folder, lines):
+    """Writes so many lines for each job of the only session that there is, from its start on; gives their bytes."""
+    shown = json.loads(subprocess.check_output([options.bunsui, "session", "show", "last", "--output", "json"], cwd=folder))
+    name = shown["session_id"]
     session = pathlib.Path(folder, ".bunsui/objects/logs", name[:4], name[4:6], name[6:8], name)
-    begin, written = time.time() - 3600, 0
-    for job in range(LOG_FILES):
-        place = session / "job_{}".format(job)
+    written = 0
+    for attempt in shown["attempts"]:
+        second, _, fraction = attempt["started_at"].rstrip("Z").partition(".")
+        begin = calendar.timegm(time.strptime(second, "%Y-%m-%dT%H:%M:%S")) + float("0." + (fraction or "0"))
+        place = session / attempt["job"]
         place.mkdir(parents=True)
-        with open(place / "run.1-1.jsonl", "w") as file:
-            for line in range(LOG_LINES):
-                at = begin + line * 0.1 + job * 0.001
+        with open(str(place / "work.1-1.jsonl"), "w") as file:
+            for line in range(lines):
+                at = begin + 0.001 + line * 0.0001
                 moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at)) + ".{:03}Z".format(int(at % 1 * 1000))
                 written += file.write(json.dumps({
-                    "ts": moment, "level": "info", "source": "operation", "session_id": session.name,
-                    "job_id": "job_{}".format(job), "operation": "run", "attempt": 1, "try": 1,
+                    "ts": moment, "level": "info", "source": "operation", "session_id": name,
+                    "job_id": attempt["job"], "operation": "work", "attempt": 1, "try": 1,
                     "message": "row {} of the table, which is as long as lines are".format(line), "fields": {},
                 }, separators=(",", ":")) + "\n")
     return written

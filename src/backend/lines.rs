@@ -1,8 +1,8 @@
 //! Lines of many sources as one stream, in the order of time.
 //!
 //! Takes: sources, each of which gives its own lines in order, some at a time. Gives: one line after another.
-//! Deliberately does not: hold more of a source than it gave at once, or open one before its time has come: a session may have
-//! ten thousand files of a million lines.
+//! Deliberately does not: hold more of a source than it gave at once, or look for one or open it before its time has come: a session may
+//! have ten thousand files of a million lines.
 
 use crate::runner::port::StoreError;
 use crate::session::{LogOrigin, LogRecord};
@@ -23,13 +23,25 @@ pub trait LineSource: Send {
 /// Where a session's sources are found.
 #[async_trait]
 pub trait LineSources: Send {
-    /// Sources that it has not given yet.
-    async fn next(&mut self) -> Result<Vec<Box<dyn LineSource>>, StoreError>;
+    /// Sources that it has not given yet, as many as it finds at once. Asked again after its end, those that have come since.
+    async fn next(&mut self) -> Result<FoundSources, StoreError>;
+}
+
+/// Sources that were found.
+#[derive(Default)]
+pub struct FoundSources {
+    /// The sources.
+    pub sources: Vec<Box<dyn LineSource>>,
+    /// A time before which none of those that are still to be found has a line; none where there are no more, for now.
+    pub rest_from: Option<String>,
 }
 
 /// Sources as one stream.
 #[derive(Default)]
 pub struct Lines {
+    finder: Option<Box<dyn LineSources>>,
+    /// The time from which on sources are still to be found.
+    rest_from: Option<String>,
     sources: Vec<Queue>,
     /// The time, rank and number of each source that is not at its end: the one whose turn it is comes first.
     turns: BinaryHeap<Reverse<(String, u8, usize)>>,
@@ -51,14 +63,20 @@ impl Queue {
 }
 
 impl Lines {
+    /// Of the sources that are found, and those that are added.
+    pub fn of(finder: Option<Box<dyn LineSources>>) -> Self {
+        Self { rest_from: finder.as_ref().map(|_| String::new()), finder, ..Self::default() }
+    }
+
     /// Adds a source.
     pub fn add(&mut self, source: Box<dyn LineSource>) {
         self.turns.push(Reverse((source.not_before().to_owned(), 0, self.sources.len())));
         self.sources.push(Queue { source, lines: VecDeque::new(), is_new: true });
     }
 
-    /// Asks all sources again that had come to an end, in the order in which they were added: they may have grown.
+    /// Asks all sources again that had come to an end, in the order in which they were added: they may have grown, and there may be more.
     pub async fn again(&mut self) -> Result<(), StoreError> {
+        self.rest_from = self.finder.as_ref().map(|_| String::new());
         self.turns.clear();
         for number in 0..self.sources.len() {
             let queue = &mut self.sources[number];
@@ -78,6 +96,7 @@ impl Lines {
     /// The next line; none where all sources are at their ends, or what comes next is later than `horizon`.
     pub async fn next(&mut self, horizon: Option<&str>) -> Result<Option<LogRecord>, StoreError> {
         let is_near = |time: &str| horizon.is_none_or(|horizon| time <= horizon);
+        self.find(is_near).await?;
         while self.turns.peek().is_some_and(|Reverse((time, ..))| is_near(time))
             && let Some(Reverse((.., number))) = self.turns.pop()
         {
@@ -85,6 +104,7 @@ impl Lines {
             let Some(line) = queue.lines.pop_front() else {
                 queue.fill().await?;
                 self.put(number);
+                self.find(is_near).await?;
                 continue;
             };
             if queue.lines.is_empty() {
@@ -94,6 +114,19 @@ impl Lines {
             return Ok(Some(line));
         }
         Ok(None)
+    }
+
+    /// Finds the sources whose time may be that of the next line.
+    async fn find(&mut self, is_near: impl Fn(&str) -> bool) -> Result<(), StoreError> {
+        while let (Some(from), Some(finder)) = (&self.rest_from, &mut self.finder)
+            && is_near(from)
+            && self.turns.peek().is_none_or(|Reverse((time, ..))| from <= time)
+        {
+            let found = finder.next().await?;
+            self.rest_from = found.rest_from;
+            found.sources.into_iter().for_each(|source| self.add(source));
+        }
+        Ok(())
     }
 
     fn put(&mut self, number: usize) {
@@ -207,6 +240,49 @@ mod tests {
         assert_eq!(asked.load(Ordering::Relaxed), 1);
         assert_eq!(rest(&mut lines).await, ["c"]);
         assert_eq!(asked.load(Ordering::Relaxed), 2);
+    }
+
+    /// Finds sources a time at a time, and counts how often it is asked.
+    struct Finder {
+        found: VecDeque<FoundSources>,
+        asked: Arc<AtomicUsize>,
+    }
+
+    #[async_trait]
+    impl LineSources for Finder {
+        async fn next(&mut self) -> Result<FoundSources, StoreError> {
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            Ok(self.found.pop_front().unwrap_or_default())
+        }
+    }
+
+    #[tokio::test]
+    async fn sources_are_looked_for_when_their_time_comes() {
+        let (read, looked): (Arc<AtomicUsize>, Arc<AtomicUsize>) = Default::default();
+        let found = |sources: Vec<Box<Written>>, rest_from: Option<&str>| FoundSources {
+            sources: sources.into_iter().map(|source| source as Box<dyn LineSource>).collect(),
+            rest_from: rest_from.map(str::to_owned),
+        };
+        let finder = Finder {
+            found: VecDeque::from([
+                found(vec![written("1", &[&["1 b", "5 g"]], &read)], Some("2")),
+                // Of the same time as the turn that comes next: what begins stands first.
+                found(vec![], Some("3")),
+                found(vec![written("3", &[&["3 d!", "4 f"]], &read)], None),
+                found(vec![written("6", &[&["6 h"]], &read)], None),
+            ]),
+            asked: looked.clone(),
+        };
+        let mut lines = Lines::of(Some(Box::new(finder)));
+        lines.add(written("", &[&["0 a", "2 c", "3 job_started!"]], &read));
+        let mut next = async || lines.next(Some("9")).await.unwrap().map(|line| line.message);
+        assert_eq!((next().await, next().await).1.as_deref(), Some("b"));
+        assert_eq!(looked.load(Ordering::Relaxed), 1, "what comes later is not looked for");
+        assert_eq!(next().await.as_deref(), Some("c"));
+        assert_eq!(rest(&mut lines).await, ["job_started!", "d!", "f", "g"]);
+        assert_eq!(looked.load(Ordering::Relaxed), 3);
+        lines.again().await.unwrap();
+        assert_eq!(rest(&mut lines).await, ["h"]);
     }
 
     #[tokio::test]

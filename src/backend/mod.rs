@@ -6,7 +6,7 @@ mod failure;
 mod lines;
 pub mod local;
 
-pub use lines::{LineSource, LineSources, Lines};
+pub use lines::{FoundSources, LineSource, LineSources, Lines};
 
 use crate::runner::port::{ObjectStore, SessionStore};
 use std::sync::Arc;

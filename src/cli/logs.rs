@@ -4,7 +4,7 @@ mod download;
 mod names;
 pub(super) mod reading;
 
-use super::moments::parse_past;
+use super::moments::{check_span, parse_past};
 use super::output::Output;
 use super::store::{block_on, find_session};
 use super::{Context, Exit, Failure, Outcome, control};
@@ -92,6 +92,7 @@ struct BadPattern {
 
 impl Args {
     fn filter(&self) -> Result<LogFilter, Failure> {
+        check_span(self.since, self.until)?;
         let written = |time: Timestamp| format!("{time:.3}");
         let source = |choice: &SourceChoice| match choice {
             SourceChoice::Runner => LogOrigin::Runner,
@@ -114,9 +115,14 @@ impl Args {
         let Some(pattern) = &self.grep else { return Ok(None) };
         let regex = RegexBuilder::new(pattern).case_insensitive(self.ignore_case).build();
         regex.map(Some).map_err(|error| {
-            let message = error.to_string();
-            // The last line says what; those before it show where.
-            let message = message.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+            let message = match &error {
+                regex::Error::CompiledTooBig(most) => format!("it takes more than {most} bytes of memory"),
+                // The last line says what; those before it show where.
+                error => {
+                    let message = error.to_string();
+                    message.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
+                }
+            };
             Failure::bad_input(BadPattern { pattern: pattern.clone(), message })
         })
     }

@@ -1,5 +1,6 @@
 //! Times on the command line.
 
+use super::Failure;
 use crate::pipeline::parse_duration;
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
@@ -10,6 +11,26 @@ pub(super) fn parse_past(text: &str) -> Result<Timestamp, String> {
     past(text, Timestamp::now()).ok_or_else(|| {
         "it is a duration such as `10m`, a day such as `2026-11-24`, or a time such as `2026-11-24T09:15:30Z`".into()
     })
+}
+
+/// `--since` is not before `--until`.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("nothing lies between `--since` ({since:.0}) and `--until` ({until:.0})")]
+#[diagnostic(
+    code("bunsui::session::empty_span"),
+    help("`--since` is the earlier one; a duration is so long ago: `--since 2h --until 1h`")
+)]
+struct EmptySpan {
+    since: Timestamp,
+    until: Timestamp,
+}
+
+/// Refuses a span of time in which nothing can lie.
+pub(super) fn check_span(since: Option<Timestamp>, until: Option<Timestamp>) -> Result<(), Failure> {
+    match since.zip(until) {
+        Some((since, until)) if since >= until => Err(Failure::bad_input(EmptySpan { since, until })),
+        _ => Ok(()),
+    }
 }
 
 fn past(text: &str, now: Timestamp) -> Option<Timestamp> {

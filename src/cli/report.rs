@@ -16,6 +16,7 @@ use serde_json::json;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -25,7 +26,7 @@ pub(super) struct Args {
     /// Where to write it, `-` for standard output; default: where its runner wrote it, among the objects
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Show it in the browser, where this is a terminal
+    /// Show it in the browser: `BROWSER`, else what the desktop has
     #[arg(long, overrides_with = "no_open")]
     open: bool,
     /// Do not: takes an earlier `--open` back
@@ -83,7 +84,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Outcome {
             .console
             .data(json!({"session": session.session_id, "place": place, "key": key, "bytes": page.len()})),
     }
-    if args.open && context.console.is_interactive {
+    if args.open {
         open(&place, &page, context)?;
     }
     Ok(Exit::Done)
@@ -235,13 +236,33 @@ fn open(place: &str, page: &str, context: &Context) -> Result<(), Failure> {
     } else {
         context.surroundings.directory.join(place)
     };
-    let opener = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
-    let mut command = Command::new(opener);
-    command.arg(&path).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    if let Err(error) = command.spawn() {
-        context
-            .console
-            .talk(format!("`{opener}` cannot be started ({error}); the report is {}", path.display()));
+    let browser =
+        context.surroundings.variables.iter().find(|(name, text)| name == "BROWSER" && !text.is_empty());
+    let desktop = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+    let opener = browser.map_or(desktop, |(_, text)| text.as_str());
+    if let Err(why) = start(Command::new(opener).arg(&path)) {
+        // It was made, and where it is was said: nobody's script has to fail for want of a browser.
+        context.console.talk(format!("not shown: `{opener}` {why}; the report is {}", path.display()));
+    }
+    Ok(())
+}
+
+/// So long what shows files has to say that it cannot. A browser may go on for hours.
+const STARTING: Duration = Duration::from_secs(2);
+
+/// Starts what shows a file; else why it does not.
+fn start(opener: &mut Command) -> Result<(), String> {
+    let command = opener.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().map_err(|error| format!("cannot be started ({error})"))?;
+    let began = Instant::now();
+    while began.elapsed() < STARTING {
+        match child.try_wait() {
+            Ok(Some(status)) if !status.success() => {
+                return Err(format!("could not show it ({status}), as where there is no browser"));
+            }
+            Ok(None) => std::thread::sleep(Duration::from_millis(10)),
+            Ok(Some(_)) | Err(_) => break,
+        }
     }
     Ok(())
 }

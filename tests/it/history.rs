@@ -1,9 +1,10 @@
 //! `bunsui logs`, `session list`, `session show` and `pipeline show`: what was said, and how it went.
 
-use crate::product::{Running, function, given, job, pipeline, wait_until};
+use crate::product::{Running, files_below, function, given, job, pipeline, wait_until};
 use crate::scratch;
 use bunsui_test_support::Scratch;
 use insta::assert_snapshot;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value as Json;
 use std::process::{Child, Stdio};
 
@@ -153,6 +154,64 @@ fn lines_are_downloaded_whole_or_not_at_all() {
     assert!(
         scratch.run("logs last --download a --follow").expect_code(2).stderr.contains("cannot be used with")
     );
+    assert!(
+        scratch
+            .run("logs last --download .")
+            .expect_code(3)
+            .stderr
+            .contains("`.` cannot be written: it is a folder")
+    );
+    let hidden = std::fs::read_dir(scratch.directory()).unwrap().map(|entry| entry.unwrap().file_name());
+    let hidden: Vec<_> = hidden.filter(|name| name.to_string_lossy().ends_with(".part")).collect();
+    assert!(hidden.is_empty(), "{hidden:?}");
+}
+
+#[test]
+fn a_download_keeps_links_and_writes_to_what_is_no_file() {
+    let scratch = with_history();
+    let place = |name: &str| scratch.directory().join(name);
+    scratch.write("there.jsonl", "old");
+    std::os::unix::fs::symlink("there.jsonl", place("link.jsonl")).unwrap();
+    scratch.run("logs last --download link.jsonl").expect_code(0);
+    assert!(std::fs::symlink_metadata(place("link.jsonl")).unwrap().is_symlink());
+    let lines = scratch.read("there.jsonl");
+    assert!(lines.starts_with("{\"ts\":") && lines.lines().count() > 4, "{lines}");
+    let piped = scratch.run("logs last --download /dev/stdout").expect_code(0);
+    assert_eq!(piped.stdout, lines);
+}
+
+#[test]
+fn a_download_that_is_interrupted_leaves_nothing() {
+    let scratch = with_history();
+    // More than can be written before the signal comes.
+    let file = files_below(scratch.directory().join(".bunsui/objects/logs")).remove(0);
+    let line = std::fs::read_to_string(&file).unwrap().lines().next().unwrap().to_owned() + "\n";
+    std::fs::write(&file, line.repeat(400_000)).unwrap();
+    let begun = || {
+        let names = std::fs::read_dir(scratch.directory()).unwrap().map(|entry| entry.unwrap().file_name());
+        names.filter(|name| name.to_string_lossy().starts_with(".lines.jsonl.")).count() == 1
+    };
+    let mut command = scratch.command(["logs", "last", "--download", "lines.jsonl"]);
+    let child = command.stderr(Stdio::piped()).spawn().expect("it starts");
+    wait_until("lines are written", begun);
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&ended.stderr).contains("it was interrupted"));
+    assert!(!begun() && !scratch.directory().join("lines.jsonl").exists());
+}
+
+#[test]
+fn a_span_of_time_in_which_nothing_can_lie_is_refused() {
+    let scratch = with_history();
+    for command in ["logs last", "session list"] {
+        let refused = scratch.run(&format!("{command} --since 1h --until 2h")).expect_code(2);
+        assert!(refused.stderr.contains("bunsui::session::empty_span"), "{}", refused.stderr);
+        let same = format!("{command} --since 2026-11-24T09:15:30Z --until 2026-11-24T09:15:30Z");
+        let refused = scratch.run(&same).expect_code(2).stderr;
+        assert!(refused.contains("nothing lies between"), "{refused}");
+        scratch.run(&format!("{command} --since 2h")).expect_code(0);
+    }
 }
 
 #[test]

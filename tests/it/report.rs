@@ -192,3 +192,60 @@ fn who_deletes_a_session_deletes_its_report() {
     scratch.run("session prune --older-than 30d").expect_code(0);
     assert_eq!(left(&scratch), Vec::<PathBuf>::new());
 }
+
+/// A session has ended.
+fn ended() -> Scratch {
+    let scratch = scratch();
+    scratch.write("t.toml", pipeline(&given("a", "", "{ rows = 3 }")));
+    scratch.run("run t.toml").expect_code(0);
+    scratch
+}
+
+/// A program that stands for what shows files: writes what it was given, and ends with a code.
+fn opener(scratch: &Scratch, name: &str, code: u8) -> String {
+    use std::os::unix::fs::PermissionsExt;
+    let path = scratch.directory().join("bin").join(name);
+    scratch.write(&format!("bin/{name}"), format!("#!/bin/sh\nprintf '%s\\n' \"$@\" > shown\nexit {code}\n"));
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn a_report_is_opened_by_what_browser_names_or_the_desktop_has() {
+    let scratch = ended();
+    let xdg_open = opener(&scratch, "xdg-open", 0);
+    let folder = xdg_open.trim_end_matches("/xdg-open").to_owned();
+    let scratch = scratch.with_variable("PATH", &format!("{folder}:/usr/bin:/bin"));
+    let quiet = scratch.run("report last --open").expect_code(0);
+    assert_eq!(quiet.stderr, "", "there is nothing to say");
+    let shown = scratch.read("shown");
+    let path = scratch.directory().join(quiet.stdout.trim());
+    assert_eq!(shown.trim_end(), path.display().to_string());
+    assert!(std::fs::read_to_string(shown.trim_end()).unwrap().starts_with("<!DOCTYPE html>"));
+    let browser = opener(&scratch, "my-browser", 0);
+    let scratch = scratch.with_variable("BROWSER", &browser);
+    scratch.run("report last --open --output copy.html").expect_code(0);
+    assert_eq!(scratch.read("shown").trim_end(), scratch.directory().join("copy.html").display().to_string());
+    scratch.write("shown", "");
+    scratch.run("report last --open --no-open").expect_code(0);
+    assert_eq!(scratch.read("shown"), "");
+}
+
+#[test]
+fn where_there_is_no_browser_the_reports_path_is_said() {
+    let scratch = ended();
+    let copy = scratch.directory().join("copy.html").display().to_string();
+    let scratch = scratch.with_variable("PATH", "/nowhere");
+    let none = scratch.run("report last --open --output copy.html").expect_code(0);
+    assert_eq!(none.stdout, "copy.html\n");
+    assert!(none.stderr.starts_with("not shown: `xdg-open` cannot be started ("), "{}", none.stderr);
+    assert!(none.stderr.ends_with(&format!("; the report is {copy}\n")), "{}", none.stderr);
+    // As xdg-open ends where it finds no browser.
+    let browser = opener(&scratch, "fails", 3);
+    let scratch = scratch.with_variable("BROWSER", &browser);
+    let failed = scratch.run("report last --open --output copy.html").expect_code(0);
+    let expected = format!(
+        "not shown: `{browser}` could not show it (exit status: 3), as where there is no browser; the report is {copy}\n"
+    );
+    assert_eq!(failed.stderr, expected);
+}

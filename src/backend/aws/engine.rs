@@ -4,7 +4,7 @@ use super::client::Connection;
 use super::durations::Durations;
 use super::error::{AwsError, Call, classify};
 use super::events::Events;
-use super::history::{LastState, last_state, visits};
+use super::history::{History, LastState, last_state};
 use super::limiter::Limiter;
 use super::logs::{Attempt, HISTORY, OperationLogs, history_line, keep};
 use super::seen::{Seen, redrives, timestamp};
@@ -230,7 +230,11 @@ impl StepFunctions {
         let mut record = failure(&self.pipeline, &self.plugins, &started.start, operation, said).await;
         record.tries = state.as_ref().map_or(0, |state| state.tries);
         if let Some((index, state)) = operation.zip(state) {
-            let lines = self.collected(started, index, &state, self.collect != LogCollection::None).await;
+            let attempt = self.attempt(started);
+            let lines = self.logs.lines_at_end(&attempt, index, &[&state]).await;
+            if self.collect != LogCollection::None {
+                self.keep(&attempt, attempt.job.operations[index].name.as_str(), &lines).await;
+            }
             record.log_lines =
                 last_said(lines.iter().map(|line| line.message.as_str()), record.detail.as_deref());
         }
@@ -245,13 +249,9 @@ impl StepFunctions {
         if self.collect == LogCollection::None || !is_ample {
             return;
         }
-        for visit in self.collect_history(started).await {
-            let operation = self.attempt(started).operation_of(&visit);
-            if let Some(operation) = operation.filter(|operation| Some(*operation) != failed)
-                && self.collect == LogCollection::All
-            {
-                self.collected(started, operation, &visit, true).await;
-            }
+        let stays = self.collect_history(started).await;
+        if self.collect == LogCollection::All {
+            self.collect_stays(started, &stays, failed).await;
         }
     }
 
@@ -266,20 +266,17 @@ impl StepFunctions {
         }
     }
 
-    /// The lines of an operation, kept if that is wanted.
-    async fn collected(
-        &self,
-        started: &Started,
-        operation: usize,
-        state: &LastState,
-        is_to_keep: bool,
-    ) -> Vec<LogRecord> {
+    /// Keeps what operations said in these stays, but for one of them.
+    async fn collect_stays(&self, started: &Started, stays: &[LastState], except: Option<usize>) {
         let attempt = self.attempt(started);
-        let lines = self.logs.lines(&attempt, operation, state, true).await;
-        if is_to_keep {
-            self.keep(&attempt, attempt.job.operations[operation].name.as_str(), &lines).await;
+        for (operation, found) in attempt.job.operations.iter().enumerate() {
+            let is_of = |stay: &&LastState| attempt.operation_of(stay) == Some(operation);
+            let stays: Vec<&LastState> = stays.iter().filter(is_of).collect();
+            if !stays.is_empty() && Some(operation) != except {
+                let lines = self.logs.lines_at_end(&attempt, operation, &stays).await;
+                self.keep(&attempt, found.name.as_str(), &lines).await;
+            }
         }
-        lines
     }
 
     async fn keep(&self, attempt: &Attempt<'_>, speaker: &str, lines: &[LogRecord]) {
@@ -287,15 +284,6 @@ impl StepFunctions {
             && let Err(error) = keep(&*self.objects, attempt, speaker, lines).await
         {
             tracing::warn!("log lines of {}.{speaker} are not kept: {error}", attempt.job_key);
-        }
-    }
-
-    /// Keeps what all operations of an execution said, and its history.
-    async fn collect_all(&self, started: &Started) {
-        for visit in self.collect_history(started).await {
-            if let Some(operation) = self.attempt(started).operation_of(&visit) {
-                self.collected(started, operation, &visit, true).await;
-            }
         }
     }
 
@@ -309,11 +297,10 @@ impl StepFunctions {
                 lines.extend(history_line(event, state, &attempt).map(|line| self.logs.clean(line)));
             }
         };
-        let visits = visits(&self.client, &self.limiter, &started.arn, &mut hear).await;
-        let mut visits = read(visits, &started.arn);
-        visits.retain(|visit| visit.redrive == redrive);
+        let mut history = History::default();
+        read(history.read_on(&self.client, &self.limiter, &started.arn, &mut hear).await, &started.arn);
         self.keep(&attempt, HISTORY, &lines).await;
-        visits
+        history.stays().iter().filter(|stay| stay.redrive == redrive).cloned().collect()
     }
 
     /// Where it failed or is; none where that cannot be found out.
@@ -369,7 +356,8 @@ impl StepFunctions {
                     Json::Null
                 });
                 if self.collect == LogCollection::All {
-                    self.collect_all(started).await;
+                    let stays = self.collect_history(started).await;
+                    self.collect_stays(started, &stays, None).await;
                 }
                 ExecutionEnd::Succeeded(output)
             }

@@ -17,16 +17,19 @@ use aws_sdk_cloudwatchlogs::types::FilteredLogEvent;
 use aws_sdk_sfn::types::HistoryEvent;
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Lines that are read of one operation, at most.
+/// Lines that are read of one source at once, at most.
 const MOST: usize = 10_000;
-/// Clocks differ, and what is said at the end is written a moment later, in milliseconds.
-const MARGIN: (i64, i64) = (1_000, 3_000);
+/// Where an operation said more than that, what is kept of it is not more than one more reading.
+const MOST_KEPT: usize = 100_000;
 /// Lines arrive in CloudWatch late: where there are none it is looked again so often, with so long between.
 const LOOKS: usize = 3;
 const LOOK_PAUSE: Duration = Duration::from_millis(1_200);
+/// And those that are read on are looked for so long before the last one that is known, in milliseconds.
+const OVERLAP: i64 = 30_000;
 
 /// What the lines of an attempt's history are kept as: no operation has such a name.
 pub(super) const HISTORY: &str = "@step-functions";
@@ -72,6 +75,37 @@ impl<'a> Attempt<'a> {
     }
 }
 
+/// Lines that were read, by the operation and what they are known again by, and their times.
+pub(super) type Seen = HashMap<(usize, String), i64>;
+
+/// What is done where a quota is used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Quota {
+    /// Waits for it.
+    Wait,
+    /// Takes what need not be left for others, or does without.
+    IfSpare,
+}
+
+/// Where the lines of a stay in a state are, and how far they were read.
+#[derive(Debug, Default)]
+pub(super) struct Place {
+    is_found: bool,
+    /// What was known of its task by then.
+    submitted: Option<Json>,
+    sources: Vec<LogSource>,
+    from: i64,
+    /// Until then all was read, and there is more at once.
+    pub(super) goes_on: Option<i64>,
+}
+
+impl Place {
+    /// What is read next bears no time before.
+    pub(super) fn from(&self) -> i64 {
+        self.from
+    }
+}
+
 impl OperationLogs {
     pub(super) fn new(
         connection: Connection,
@@ -82,58 +116,112 @@ impl OperationLogs {
         Self { connection, plugins, access, redaction }
     }
 
-    /// What an operation said while it was in a state. Where the execution has ended just now (`is_fresh`), lines may not have arrived
-    /// yet; and who waits for its end is not kept waiting for a quota.
-    pub(super) async fn lines(
+    /// What an operation said in its stays of an execution that has ended just now. Lines may not have arrived yet, and who waits for its
+    /// end is not kept waiting for a quota.
+    pub(super) async fn lines_at_end(
+        &self,
+        attempt: &Attempt<'_>,
+        operation: usize,
+        stays: &[&LastState],
+    ) -> Vec<LogRecord> {
+        let mut seen = Seen::new();
+        let mut places: Vec<Place> = stays.iter().map(|_| Place::default()).collect();
+        let mut lines = Vec::new();
+        for look in 0..LOOKS {
+            if look > 0 {
+                tokio::time::sleep(LOOK_PAUSE).await;
+            }
+            for (stay, place) in stays.iter().zip(&mut places) {
+                loop {
+                    lines.extend(
+                        self.read_on(attempt, operation, stay, place, &mut seen, Quota::IfSpare).await,
+                    );
+                    if place.goes_on.is_none() || lines.len() >= MOST_KEPT {
+                        break;
+                    }
+                }
+            }
+            if !lines.is_empty() || places.iter().all(|place| place.sources.is_empty()) {
+                break;
+            }
+        }
+        lines
+    }
+
+    /// What has come since it was read last, in the order of time. Of what was seen, nothing is given again.
+    pub(super) async fn read_on(
         &self,
         attempt: &Attempt<'_>,
         operation: usize,
         state: &LastState,
-        is_fresh: bool,
+        place: &mut Place,
+        seen: &mut Seen,
+        quota: Quota,
     ) -> Vec<LogRecord> {
         let of = attempt.run(operation, state);
-        let sources = self.plugins.log_sources(&of, &self.access).await.unwrap_or_else(|error| {
-            tracing::warn!("{error}");
-            Vec::new()
-        });
-        let mut events = Vec::new();
-        for look in 0..if is_fresh && !sources.is_empty() { LOOKS } else { 1 } {
-            if look > 0 {
-                tokio::time::sleep(LOOK_PAUSE).await;
-            }
-            for source in &sources {
-                match self.events(source, state.span, is_fresh).await {
-                    Ok(found) => events.extend(found),
-                    Err(error) => {
-                        tracing::warn!("the log of {}.{} cannot be read: {error}", of.job, of.operation);
-                    }
-                }
-            }
-            if !events.is_empty() {
-                break;
-            }
+        let (begin, end) = state.window();
+        if !place.is_found || place.submitted != state.submitted {
+            let sources = self.sources(&of).await;
+            *place = Place {
+                is_found: true,
+                submitted: state.submitted.clone(),
+                sources,
+                from: begin,
+                goes_on: None,
+            };
         }
+        let mut events = Vec::new();
+        let mut last_of_full = None;
+        for source in &place.sources {
+            let found = self.events(&of, source, (place.from, end), quota).await;
+            if found.len() >= MOST {
+                let last = found.iter().filter_map(|event| event.timestamp).max();
+                last_of_full = last_of_full.min(last).or(last);
+            }
+            events.extend(found);
+        }
+        // What lies beyond a page that was full comes with the next one.
+        events.retain(|event| last_of_full.is_none() || event.timestamp <= last_of_full);
         events.sort_by_key(|event| event.timestamp);
-        events.into_iter().filter_map(|event| self.record(event, attempt, &of, state.tries)).collect()
+        let last = events.last().and_then(|event| event.timestamp);
+        events.retain(|event| {
+            seen.insert((operation, id(event)), event.timestamp.unwrap_or_default()).is_none()
+        });
+        place.goes_on = last_of_full.filter(|_| !events.is_empty());
+        place.from = place.goes_on.or(last.map(|last| last - OVERLAP)).unwrap_or(begin).max(place.from);
+        events.into_iter().filter_map(|event| self.record(event, attempt, &of, state)).collect()
     }
 
-    /// One source's lines. Those that have the pattern name the stream; in it are the others of the same task.
+    async fn sources(&self, of: &OperationRun<'_>) -> Vec<LogSource> {
+        self.plugins.log_sources(of, &self.access).await.unwrap_or_else(|error| {
+            tracing::warn!("{error}");
+            Vec::new()
+        })
+    }
+
+    /// One source's lines; none where they cannot be read. Those that have the pattern name the stream; in it are the others of the same
+    /// task.
     async fn events(
         &self,
+        of: &OperationRun<'_>,
         source: &LogSource,
-        span: (i64, i64),
-        is_fresh: bool,
-    ) -> Result<Vec<FilteredLogEvent>, AwsError> {
-        let own = self.filtered(source, source.pattern.as_deref(), None, span, is_fresh).await?;
-        if source.pattern.is_none() || own.is_empty() {
-            return Ok(own);
-        }
-        let at = |event: &FilteredLogEvent| event.timestamp.unwrap_or_default();
-        let (first, last) = own
-            .iter()
-            .fold((i64::MAX, i64::MIN), |(first, last), event| (first.min(at(event)), last.max(at(event))));
-        let stream = own.first().and_then(|event| event.log_stream_name.clone());
-        self.filtered(source, None, stream.as_deref(), (first + MARGIN.0, last - MARGIN.1), is_fresh).await
+        window: (i64, Option<i64>),
+        quota: Quota,
+    ) -> Vec<FilteredLogEvent> {
+        let read = async {
+            let own = self.filtered(source, source.pattern.as_deref(), None, window, quota).await?;
+            if source.pattern.is_none() || own.is_empty() {
+                return Ok(own);
+            }
+            let times = || own.iter().filter_map(|event| event.timestamp);
+            let span = (times().min().unwrap_or(window.0), times().max());
+            let stream = own.first().and_then(|event| event.log_stream_name.clone());
+            self.filtered(source, None, stream.as_deref(), span, quota).await
+        };
+        read.await.unwrap_or_else(|error: AwsError| {
+            tracing::warn!("the log of {}.{} cannot be read: {error}", of.job, of.operation);
+            Vec::new()
+        })
     }
 
     async fn filtered(
@@ -141,8 +229,8 @@ impl OperationLogs {
         source: &LogSource,
         pattern: Option<&str>,
         stream: Option<&str>,
-        (from, to): (i64, i64),
-        is_fresh: bool,
+        (from, to): (i64, Option<i64>),
+        quota: Quota,
     ) -> Result<Vec<FilteredLogEvent>, AwsError> {
         let call = Call::new("logs", "FilterLogEvents", format!("log group `{}`", source.group));
         let client = self.connection.cloudwatch_logs(source.region.as_deref());
@@ -152,7 +240,7 @@ impl OperationLogs {
         let mut events = Vec::new();
         let mut token = None;
         loop {
-            if !is_fresh {
+            if quota == Quota::Wait {
                 limiter.take("FilterLogEvents").await;
             } else if !limiter.take_spare("FilterLogEvents", tokio::time::Instant::now()) {
                 return Err(AwsError::Throttled {
@@ -168,8 +256,8 @@ impl OperationLogs {
                 .set_log_stream_name_prefix(prefix.map(str::to_owned))
                 .set_log_stream_names(stream.map(|stream| vec![stream.to_owned()]))
                 .set_filter_pattern(pattern.map(str::to_owned))
-                .start_time(from - MARGIN.0)
-                .end_time(to + MARGIN.1)
+                .start_time(from)
+                .set_end_time(to)
                 .set_next_token(token)
                 .send()
                 .await;
@@ -193,9 +281,10 @@ impl OperationLogs {
         event: FilteredLogEvent,
         attempt: &Attempt<'_>,
         of: &OperationRun<'_>,
-        tries: u32,
+        state: &LastState,
     ) -> Option<LogRecord> {
-        let at = Timestamp::from_millisecond(event.timestamp?).ok()?;
+        let millis = event.timestamp?;
+        let at = Timestamp::from_millisecond(millis).ok()?;
         let message = event.message?;
         let message = message.trim_end_matches(['\n', '\r']);
         Some(LogRecord {
@@ -206,7 +295,7 @@ impl OperationLogs {
             job_id: of.job.to_owned(),
             operation: of.operation.to_owned(),
             attempt: attempt.number,
-            try_number: tries.max(1),
+            try_number: state.try_at(millis),
             message: self.redaction.text(message).into_owned(),
             fields: Map::new(),
         })
@@ -217,6 +306,15 @@ impl OperationLogs {
         line.message = self.redaction.text(&line.message).into_owned();
         line
     }
+}
+
+/// By what a line is known again. Not every stand-in for AWS has ids.
+fn id(event: &FilteredLogEvent) -> String {
+    let own = || {
+        let FilteredLogEvent { log_stream_name, timestamp, message, .. } = event;
+        format!("{log_stream_name:?} {timestamp:?} {message:?}")
+    };
+    event.event_id.clone().unwrap_or_else(own)
 }
 
 /// A line of a history; none for events that say nothing to a reader of logs.

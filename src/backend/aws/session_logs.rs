@@ -7,9 +7,9 @@
 use super::client::Connection;
 use super::engine::execution_arn;
 use super::error::AwsError;
-use super::history::visits;
-use super::logs::{Attempt, HISTORY, OperationLogs, history_line};
-use crate::backend::{LineSource, LineSources, Stores};
+use super::history::History;
+use super::logs::{Attempt, HISTORY, OperationLogs, Place, Quota, Seen, history_line};
+use crate::backend::{FoundSources, LineSource, LineSources, Stores};
 use crate::pipeline::Pipeline;
 use crate::plugin::{AwsAccess, Plugins};
 use crate::runner::Redaction;
@@ -20,7 +20,7 @@ use async_trait::async_trait;
 use indexmap::IndexMap;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -28,7 +28,7 @@ use tokio::time::Instant;
 const PAGE: usize = 500;
 /// Clocks differ: what an attempt says may bear a time before that at which its start was stored.
 const EARLIER: SignedDuration = SignedDuration::from_secs(2);
-/// Lines arrive in CloudWatch late: an attempt that has ended is read once more after so long.
+/// Lines arrive in CloudWatch late: what has ended is read once more after so long.
 const LATE: Duration = Duration::from_secs(5);
 
 /// A session whose lines are read.
@@ -58,8 +58,6 @@ struct Shared {
     connection: Connection,
     session: LoggedSession,
     filter: Arc<LogFilter>,
-    /// Attempts that have ended, and when that was learnt.
-    over: Mutex<IndexMap<(String, u32), Instant>>,
 }
 
 /// An attempt that events have told of.
@@ -83,9 +81,9 @@ impl SessionLogs {
         // Secrets' values are not known here, and nothing is written.
         let redaction = Arc::new(Redaction::new(Vec::new()));
         let logs = OperationLogs::new(connection.clone(), plugins, access, redaction);
-        let (connection, over) = (connection.clone(), Mutex::default());
+        let connection = connection.clone();
         Self {
-            shared: Arc::new(Shared { logs, connection, session, filter, over }),
+            shared: Arc::new(Shared { logs, connection, session, filter }),
             stores: stores.clone(),
             seen: 0,
             attempts: IndexMap::new(),
@@ -109,26 +107,15 @@ impl SessionLogs {
     }
 
     fn note(&mut self, event: &SessionEvent) {
-        match &event.kind {
-            EventKind::JobStarted { job, attempt, execution, redrive } => {
-                let began = event.at.checked_sub(EARLIER).unwrap_or(Timestamp::UNIX_EPOCH);
-                let found = Found {
-                    execution: execution.clone(),
-                    redrive: redrive.unwrap_or(0),
-                    began: format!("{began:.3}"),
-                    is_given: false,
-                };
-                self.attempts.insert((job.clone(), *attempt), found);
-            }
-            EventKind::JobSucceeded { job, attempt, .. }
-            | EventKind::JobFailed { job, attempt, .. }
-            | EventKind::JobTimedOut { job, attempt, .. }
-            | EventKind::JobCancelled { job, attempt, .. }
-            | EventKind::AttemptLost { job, attempt } => {
-                self.shared.over().insert((job.clone(), *attempt), Instant::now());
-            }
-            _ => {}
-        }
+        let EventKind::JobStarted { job, attempt, execution, redrive } = &event.kind else { return };
+        let began = event.at.checked_sub(EARLIER).unwrap_or(Timestamp::UNIX_EPOCH);
+        let found = Found {
+            execution: execution.clone(),
+            redrive: redrive.unwrap_or(0),
+            began: format!("{began:.3}"),
+            is_given: false,
+        };
+        self.attempts.insert((job.clone(), *attempt), found);
     }
 
     /// Objects that are kept of attempts that are not read already, each with what it holds.
@@ -149,7 +136,7 @@ impl SessionLogs {
 
 #[async_trait]
 impl LineSources for SessionLogs {
-    async fn next(&mut self) -> Result<Vec<Box<dyn LineSource>>, StoreError> {
+    async fn next(&mut self) -> Result<FoundSources, StoreError> {
         self.learn().await?;
         let kept = self.kept().await?;
         let mut sources: Vec<Box<dyn LineSource>> = Vec::new();
@@ -172,7 +159,10 @@ impl LineSources for SessionLogs {
                 redrive: found.redrive,
                 began: found.began.clone(),
                 kept,
-                seen: HashSet::new(),
+                history: History::default(),
+                heard: HashMap::new(),
+                seen: Seen::new(),
+                ready: Vec::new(),
                 has_given: false,
                 is_done: false,
             }));
@@ -186,15 +176,11 @@ impl LineSources for SessionLogs {
                 began: began.unwrap_or_default(),
             }));
         }
-        Ok(sources)
+        Ok(FoundSources { sources, rest_from: None })
     }
 }
 
 impl Shared {
-    fn over(&self) -> std::sync::MutexGuard<'_, IndexMap<(String, u32), Instant>> {
-        self.over.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn wants(&self, speaker: &Speaker) -> bool {
         let filter = &self.filter;
         filter.wants_job(&speaker.job)
@@ -244,7 +230,7 @@ impl LineSource for KeptObject {
     }
 }
 
-/// What is not kept of an attempt, read where it is; again and again, where it still runs and is followed.
+/// What is not kept of an attempt, read where it is; and read on, where it still runs and is followed.
 struct LiveAttempt {
     shared: Arc<Shared>,
     job: String,
@@ -253,10 +239,24 @@ struct LiveAttempt {
     redrive: u32,
     began: String,
     kept: HashSet<String>,
-    /// What it has given: a line, and the how manieth of its kind. Each reading finds all lines again, and more.
-    seen: HashSet<(u64, u32)>,
+    history: History,
+    /// How far the lines of its stays in states were read.
+    heard: HashMap<usize, Heard>,
+    /// Lines of operations that were read, as far as they may be read again, and their times.
+    seen: Seen,
+    /// Lines that wait for earlier ones.
+    ready: Vec<LogRecord>,
     /// It gave its lines, and ends for now.
     has_given: bool,
+    is_done: bool,
+}
+
+/// How far the lines of a stay were read.
+#[derive(Default)]
+struct Heard {
+    place: Place,
+    /// When it was read for the first time after its end.
+    ended: Option<Instant>,
     is_done: bool,
 }
 
@@ -270,66 +270,85 @@ impl LineSource for LiveAttempt {
         if std::mem::take(&mut self.has_given) || self.is_done {
             return Ok(Vec::new());
         }
-        let over = self.shared.over().get(&(self.job.clone(), self.number)).copied();
-        self.is_done = over.is_some_and(|over| over.elapsed() >= LATE);
-        let mut lines = self.read().await?;
-        let mut times_said = HashMap::new();
-        lines.retain(|line| {
-            let said = digest(line);
-            let times = times_said.entry(said).or_insert(0_u32);
-            *times += 1;
-            self.seen.insert((said, *times)) && self.shared.filter.wants(line)
-        });
-        lines.sort_by(|a, b| a.ts.cmp(&b.ts));
-        self.has_given = !lines.is_empty();
-        Ok(lines)
+        loop {
+            let read_to = self.read().await?.map(|at| format!("{at:.3}"));
+            self.ready.sort_by(|a, b| a.ts.cmp(&b.ts));
+            let count = self.ready.partition_point(|line| read_to.as_ref().is_none_or(|to| line.ts <= *to));
+            let lines: Vec<_> =
+                self.ready.drain(..count).filter(|line| self.shared.filter.wants(line)).collect();
+            self.has_given = read_to.is_none() && !lines.is_empty();
+            if read_to.is_none() || !lines.is_empty() {
+                return Ok(lines);
+            }
+        }
     }
 }
 
 impl LiveAttempt {
-    async fn read(&self) -> Result<Vec<LogRecord>, StoreError> {
-        let Shared { logs, connection, session, filter, .. } = &*self.shared;
+    /// Reads on. Where there is more at once: the time until which all was read.
+    async fn read(&mut self) -> Result<Option<Timestamp>, StoreError> {
+        let shared = self.shared.clone();
+        let Shared { logs, session, filter, .. } = &*shared;
         let found = session.pipeline.jobs.get_full(self.job.as_str());
         let Some(((index, _, job), version)) = found.zip(session.versions.get(&self.job)) else {
-            return Ok(Vec::new());
+            return Ok(None);
         };
+        let job_key = self.job.clone();
         let machine = &session.machines[index];
-        let attempt = Attempt { session: &session.id, job_key: &self.job, job, machine, number: self.number };
-        let arn = execution_arn(version, &self.execution);
-        let mut lines = Vec::new();
-        let is_history_wanted = filter.wants_source(LogOrigin::StepFunctions) && !self.kept.contains(HISTORY);
-        let mut hear = |event: &_, state: Option<&_>, redrive| {
-            if is_history_wanted && redrive == self.redrive {
-                lines.extend(history_line(event, state, &attempt));
-            }
-        };
-        let visits = visits(&connection.step_functions(), &connection.limiter(), &arn, &mut hear).await;
-        let visits = match visits {
-            Ok(visits) => visits,
-            // Step Functions keeps a history for 90 days.
-            Err(AwsError::NotFound { .. }) => Vec::new(),
-            Err(error) => return Err(error.into()),
-        };
-        for visit in visits.iter().filter(|visit| visit.redrive == self.redrive) {
-            let Some(operation) = attempt.operation_of(visit) else { continue };
+        let attempt = Attempt { session: &session.id, job_key: &job_key, job, machine, number: self.number };
+        let goes_on = self.heard.values().any(|heard| heard.place.goes_on.is_some());
+        if !goes_on && !self.history.is_over(self.redrive) {
+            self.read_history(&attempt, &execution_arn(version, &self.execution)).await?;
+        }
+        let mut read_to = None;
+        for (number, stay) in self.history.stays().iter().enumerate() {
+            let Some(operation) = attempt.operation_of(stay).filter(|_| stay.redrive == self.redrive) else {
+                continue;
+            };
             let name = job.operations[operation].name.as_str();
-            if !self.kept.contains(name)
+            let is_wanted = !self.kept.contains(name)
                 && filter.wants_operation(name)
-                && filter.wants_source(LogOrigin::Operation)
-            {
-                lines.extend(logs.lines(&attempt, operation, visit, false).await);
+                && filter.wants_source(LogOrigin::Operation);
+            if !is_wanted {
+                continue;
+            }
+            let heard = self.heard.entry(number).or_default();
+            if heard.is_done || (goes_on && heard.place.goes_on.is_none()) {
+                continue;
+            }
+            let place = &mut heard.place;
+            let said = logs.read_on(&attempt, operation, stay, place, &mut self.seen, Quota::Wait).await;
+            self.ready.extend(said);
+            match heard.place.goes_on {
+                Some(at) => read_to = Some(read_to.map_or(at, |to: i64| to.min(at))),
+                None if stay.is_over => {
+                    heard.is_done = heard.ended.get_or_insert_with(Instant::now).elapsed() >= LATE;
+                }
+                None => {}
             }
         }
-        Ok(lines)
+        self.is_done = self.history.is_over(self.redrive) && self.heard.values().all(|heard| heard.is_done);
+        let oldest = self.heard.values().filter(|heard| !heard.is_done).map(|heard| heard.place.from()).min();
+        self.seen.retain(|_, at| oldest.is_some_and(|oldest| *at >= oldest));
+        Ok(read_to.and_then(|at| Timestamp::from_millisecond(at).ok()))
     }
-}
 
-/// By what a line is known again: who said it, when, and what.
-fn digest(line: &LogRecord) -> u64 {
-    use std::hash::{DefaultHasher, Hash, Hasher};
-    let mut hasher = DefaultHasher::new();
-    (&line.operation, &line.ts, &line.message, line.source == LogOrigin::Operation).hash(&mut hasher);
-    hasher.finish()
+    async fn read_history(&mut self, attempt: &Attempt<'_>, arn: &str) -> Result<(), StoreError> {
+        let Shared { connection, filter, .. } = &*self.shared;
+        let is_wanted = filter.wants_source(LogOrigin::StepFunctions) && !self.kept.contains(HISTORY);
+        let (ready, own) = (&mut self.ready, self.redrive);
+        let mut hear = |event: &_, state: Option<&_>, redrive| {
+            if is_wanted && redrive == own {
+                ready.extend(history_line(event, state, attempt));
+            }
+        };
+        let (client, limiter) = (connection.step_functions(), connection.limiter());
+        match self.history.read_on(&client, &limiter, arn, &mut hear).await {
+            // Step Functions keeps a history for 90 days.
+            Err(AwsError::NotFound { .. }) => Ok(()),
+            read => Ok(read?),
+        }
+    }
 }
 
 /// Whose lines an object holds.

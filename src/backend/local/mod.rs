@@ -6,13 +6,14 @@
 
 mod engine;
 mod log;
+mod log_files;
 mod objects;
 mod pins;
 mod runnable;
 mod store;
 
 pub use engine::LocalEngine;
-pub use log::LogFiles;
+pub use log_files::LogFiles;
 pub use objects::FileObjects;
 pub use pins::{forget_libraries, keep_library, kept_library};
 pub use runnable::check_runnable;

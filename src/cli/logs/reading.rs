@@ -12,7 +12,6 @@ use std::sync::Arc;
 /// Lines, one after another.
 pub(in crate::cli) struct Reading {
     lines: Lines,
-    sources: Option<Box<dyn LineSources>>,
     is_local: bool,
     horizon: Option<String>,
 }
@@ -24,20 +23,20 @@ impl Reading {
         filter: Arc<LogFilter>,
         context: &Context,
     ) -> Result<Self, Failure> {
-        let mut lines = Lines::default();
         let id = session.session_id.clone();
-        lines.add(Box::new(RunnerLines::new(store.sessions.clone(), id, filter.clone())));
         let sources: Option<Box<dyn LineSources>> = match context.settings.backend {
             BackendKind::Local => {
                 let objects = objects_folder(&context.settings.local.state);
-                Some(Box::new(LogFiles::new(&objects, &session.session_id, filter)))
+                Some(Box::new(LogFiles::new(&objects, store.sessions.clone(), &id, filter.clone())))
             }
-            BackendKind::Aws => crate::cli::aws::session_logs(session, store, filter, context).await?,
+            BackendKind::Aws => {
+                crate::cli::aws::session_logs(session, store, filter.clone(), context).await?
+            }
         };
+        let mut lines = Lines::of(sources);
+        lines.add(Box::new(RunnerLines::new(store.sessions.clone(), id, filter)));
         let is_local = context.settings.backend == BackendKind::Local;
-        let mut reading = Self { lines, sources, is_local, horizon: None };
-        reading.find().await?;
-        Ok(reading)
+        Ok(Self { lines, is_local, horizon: None })
     }
 
     /// The next line; none where there is none for now.
@@ -50,20 +49,11 @@ impl Reading {
     pub(super) async fn again(&mut self) -> Result<(), Failure> {
         // Where other clocks write the times, ours says nothing.
         self.horizon = self.is_local.then(|| format!("{:.3}", Timestamp::now()));
-        self.lines.again().await.map_err(Failure::surroundings)?;
-        self.find().await
+        self.lines.again().await.map_err(Failure::surroundings)
     }
 
     /// Keeps nothing back any more.
     pub(super) fn keep_nothing_back(&mut self) {
         self.horizon = None;
-    }
-
-    async fn find(&mut self) -> Result<(), Failure> {
-        let Some(sources) = &mut self.sources else { return Ok(()) };
-        for source in sources.next().await.map_err(Failure::surroundings)? {
-            self.lines.add(source);
-        }
-        Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! `bunsui session list`.
 
 use super::parse_status;
-use crate::cli::moments::parse_past;
+use crate::cli::moments::{check_span, parse_past};
 use crate::cli::output::TableOutput;
 use crate::cli::store::open_store;
 use crate::cli::{Context, Exit, Failure, Outcome, control};
@@ -68,6 +68,7 @@ impl ListArgs {
 }
 
 pub(super) async fn list(args: &ListArgs, context: &Context) -> Outcome {
+    check_span(args.since, args.until)?;
     let sessions = match open_store(context).await? {
         Some(store) => store.sessions.sessions(&args.filter()).await.map_err(Failure::surroundings)?,
         None => Vec::new(),

@@ -1,7 +1,9 @@
 //! Histories: plausible events for what the script says of an execution.
 //!
-//! Follows the Step Functions API reference, GetExecutionHistory and HistoryEvent. The states share an attempt's time equally; a state is a
-//! task's unless the definition says otherwise at its top level. What states hand on is not known here, and is an empty object.
+//! Follows the Step Functions API reference, GetExecutionHistory and HistoryEvent, and where that says nothing - what the first state, an
+//! end by running out of time and the events of a redrive follow - histories that others recorded on AWS in September 2026
+//! (github.com/radkawar/stackd, testdata/aws/stepfunctions/redrive_execution.json). The states share an attempt's time equally; a state
+//! is a task's unless the definition says otherwise at its top level. What states hand on is not known here, and is an empty object.
 
 use super::executions::{Attempt, Execution, Status};
 use super::request::{ApiError, Flag, Request, timestamp, token};
@@ -13,6 +15,8 @@ use std::time::Duration;
 /// One event; its id is its place among all.
 struct Event {
     at: Duration,
+    /// The id of the event that it follows, where that is not the one before it.
+    follows: Option<usize>,
     kind: String,
     /// The member that holds more about it, and its value.
     details: Option<(&'static str, Json)>,
@@ -86,11 +90,9 @@ impl World {
 }
 
 fn event(event: &Event, index: usize) -> Json {
-    // The first state is entered from nowhere: both events have no predecessor.
-    let previous = if index < 2 { 0 } else { index };
     let mut reply = json!({
         "id": index + 1,
-        "previousEventId": previous,
+        "previousEventId": event.follows.unwrap_or(index),
         "type": event.kind,
         "timestamp": timestamp(event.at),
     });
@@ -112,7 +114,23 @@ fn events(execution: &Execution, region: &str, data: bool, until: Duration) -> V
 
 impl Writer<'_> {
     fn push(&mut self, at: Duration, kind: impl Into<String>, details: Option<(&'static str, Json)>) {
-        self.events.push(Event { at, kind: kind.into(), details });
+        self.events.push(Event { at, follows: None, kind: kind.into(), details });
+    }
+
+    /// What was written last follows another event than the one before it.
+    fn last_follows(&mut self, id: usize) {
+        if let Some(event) = self.events.last_mut() {
+            event.follows = Some(id);
+        }
+    }
+
+    /// The id of the event with which a state was entered last.
+    fn entry(&self, state: &str) -> Option<usize> {
+        let is_entry = |event: &Event| {
+            let of = event.details.as_ref().map(|(_, details)| &details["name"]);
+            event.kind.ends_with("StateEntered") && of.is_some_and(|name| name == state)
+        };
+        self.events.iter().rposition(is_entry).map(|index| index + 1)
     }
 
     /// What a member of data adds to details; nothing where no data is asked for.
@@ -156,9 +174,10 @@ impl Writer<'_> {
             let failed_tries = if is_last { attempt.script.failed_tries } else { 0 };
             let kind = self.kind(name);
             let visit = Visit { name, kind: &kind, from, to, failed_tries };
-            // A redrive "reschedules and then reruns" a task that did not succeed; that other states are entered again is a guess.
-            let is_taken_up = index > 0 && place == 0 && kind == "Task";
-            self.visit(&visit, attempt, is_taken_up, is_last);
+            // A redrive schedules a task anew, whose state is not entered again. That others but Fail are is a guess.
+            let is_taken_up = index > 0 && place == 0 && matches!(kind.as_str(), "Task" | "Fail");
+            let entry = if is_taken_up { self.entry(name) } else { None };
+            self.visit(&visit, attempt, entry, is_last);
         }
         if attempt.stop.is_some() {
             self.events.retain(|event| event.at <= ended_at);
@@ -192,13 +211,18 @@ impl Writer<'_> {
         json!({"resourceType": kind, "resource": resource})
     }
 
-    fn visit(&mut self, visit: &Visit, attempt: &Attempt, is_taken_up: bool, is_last: bool) {
+    /// A stay in a state: taken up where it was entered before (an event's id), else entered.
+    fn visit(&mut self, visit: &Visit, attempt: &Attempt, entry: Option<usize>, is_last: bool) {
         let Visit { name, kind, from, to, .. } = *visit;
-        if !is_taken_up {
+        if entry.is_none() {
             let input =
                 if from == self.execution.attempts[0].began_at { &self.execution.input } else { "{}" };
             let details = self.with_data(json!({"name": name}), "input", input);
             self.push(from, format!("{kind}StateEntered"), Some(("stateEnteredEventDetails", details)));
+            // The first state is entered from nowhere.
+            if self.events.len() == 2 {
+                self.last_follows(0);
+            }
         }
         let output = match &attempt.script.end {
             _ if !is_last => Some("{}".to_owned()),
@@ -206,7 +230,7 @@ impl Writer<'_> {
             End::Failed { .. } | End::TimedOut | End::Aborted => None,
         };
         if kind == "Task" {
-            self.task(visit, attempt, output.as_deref());
+            self.task(visit, attempt, entry, output.as_deref());
         }
         if let Some(output) = output {
             let details = self.with_data(json!({"name": name}), "output", &output);
@@ -215,7 +239,7 @@ impl Writer<'_> {
     }
 
     /// Each try is scheduled and started; all but the last failed.
-    fn task(&mut self, visit: &Visit, attempt: &Attempt, output: Option<&str>) {
+    fn task(&mut self, visit: &Visit, attempt: &Attempt, entry: Option<usize>, output: Option<&str>) {
         let resource = self.resource(visit.name);
         let is_submitted = resource["resource"].as_str().is_some_and(|name| name.ends_with(".sync"));
         let failed = |error: &str, cause: Option<&str>| {
@@ -229,6 +253,9 @@ impl Writer<'_> {
             scheduled["region"] = self.region.into();
             scheduled["parameters"] = if self.data { "{}" } else { "" }.into();
             self.push(visit.from, "TaskScheduled", Some(("taskScheduledEventDetails", scheduled)));
+            if let Some(entry) = entry.filter(|_| tries == 0) {
+                self.last_follows(entry);
+            }
             self.push(visit.from, "TaskStarted", Some(("taskStartedEventDetails", resource.clone())));
             if is_submitted {
                 let submission = attempt.script.submission.to_string();
@@ -266,5 +293,8 @@ impl Writer<'_> {
             Status::Aborted => ("ExecutionAborted", "executionAbortedEventDetails", failure),
         };
         self.push(at, kind, Some((member, details)));
+        if kind == "ExecutionTimedOut" {
+            self.last_follows(0);
+        }
     }
 }

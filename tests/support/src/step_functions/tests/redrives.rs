@@ -44,6 +44,9 @@ fn a_failed_execution_runs_again_from_where_it_failed() {
     let last = ["ExecutionSucceeded", "TaskStateExited", "TaskSucceeded", "TaskStarted", "TaskScheduled"];
     assert_eq!(kinds[..5], last);
     assert_eq!(kinds[5..7], ["ExecutionRedriven", "ExecutionFailed"]);
+    let entered = page["events"].as_array().unwrap().iter().find(|event| event["type"] == "TaskStateEntered");
+    assert_eq!(page["events"][4]["previousEventId"], entered.unwrap()["id"], "its state was entered before");
+    assert_eq!(page["events"][5]["previousEventId"], page["events"][6]["id"]);
     assert_eq!(page["events"][1]["stateExitedEventDetails"]["name"], "load");
     assert_eq!(page["events"][5]["executionRedrivenEventDetails"], json!({"redriveCount": 1}));
     assert_eq!(fixture.stand_in.executions()[0].attempts.len(), 2);
