@@ -3,8 +3,8 @@
 use super::super::keys::Action;
 use super::super::list::Cursor;
 use super::super::message::{Effect, LogsOf};
-use super::super::state::{Dialog, Prompt, PromptKind, Screen, State};
-use super::{areas, look_at, look_at_logs, read, typed};
+use super::super::state::{Dialog, Screen, State};
+use super::{areas, look_at, look_at_logs, read};
 use crate::session::JobStatus;
 
 pub(super) fn go(state: &mut State, action: Action) -> Vec<Effect> {
@@ -225,24 +225,4 @@ fn fold(state: &mut State) {
     if let Some(at) = pipelines.shown.iter().position(is_it) {
         pipelines.cursor.at = at;
     }
-}
-
-/// A line is typed at the foot of the screen.
-pub(super) fn prompt(state: &mut State, kind: PromptKind) {
-    let before = match (state.screen(), kind) {
-        (Screen::Sessions, _) => &state.sessions.filter,
-        (Screen::Pipelines, _) => &state.pipelines.filter,
-        (Screen::Session, _) => match &state.session {
-            Some(session) => &session.filter,
-            None => return,
-        },
-        (Screen::Logs, kind) => match &state.logs {
-            Some(logs) if kind == PromptKind::Filter => &logs.filter,
-            Some(logs) => &logs.search,
-            None => return,
-        },
-        (Screen::Details, _) => return,
-    };
-    let before = before.clone();
-    state.prompt = Some(Prompt { kind, line: typed(&before), before });
 }
