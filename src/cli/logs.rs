@@ -16,7 +16,7 @@ use crate::session::{LogFilter, LogOrigin, LogRecord, SessionId, SessionRecord, 
 use crate::settings::BackendKind;
 use jiff::{SignedDuration, Timestamp};
 use reading::Reading;
-use regex::{Regex, RegexBuilder};
+use regex::Regex;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -112,13 +112,10 @@ impl Args {
 
     fn pattern(&self) -> Result<Option<Regex>, Failure> {
         let Some(pattern) = &self.grep else { return Ok(None) };
-        let regex = RegexBuilder::new(pattern).case_insensitive(self.ignore_case).build();
-        regex.map(Some).map_err(|error| {
-            let message = error.to_string();
-            // The last line says what; those before it show where.
-            let message = message.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-            Failure::bad_input(BadPattern { pattern: pattern.clone(), message })
-        })
+        let regex = LogFilter::regex(pattern, self.ignore_case);
+        regex
+            .map(Some)
+            .map_err(|message| Failure::bad_input(BadPattern { pattern: pattern.clone(), message }))
     }
 }
 

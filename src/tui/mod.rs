@@ -6,8 +6,10 @@
 //! so and tries again.
 
 mod form;
+mod inputs;
 mod jobs;
 mod keys;
+mod line;
 mod list;
 mod measure;
 mod message;
@@ -19,7 +21,7 @@ mod view;
 
 pub use measure::{Measured, measure};
 pub(crate) use run::run;
-pub(crate) use source::{Command, Counts, Found, Opened, Page, Problem, Said, SessionRow, Source};
+pub(crate) use source::{Command, Counts, Found, LogPage, Opened, Page, Problem, Said, SessionRow, Source};
 pub(crate) use view::Theme;
 
 #[cfg(test)]

@@ -6,10 +6,10 @@ mod pipelines;
 mod session;
 mod sessions;
 
-pub(super) use dialog::{Confirm, Dialog, Prompt, PromptKind};
-pub(super) use logs::{LEVELS, Logs};
+pub(super) use dialog::{Confirm, Dialog, Prompt, PromptKind, Question, Way};
+pub(super) use logs::{LEVELS, Logs, Pattern};
 pub(super) use pipelines::{Branch, Pipelines};
-pub(super) use session::{Drawn, JobSort, Session};
+pub(super) use session::{Beside, Drawn, JobSort, Session};
 pub(super) use sessions::{MOST_SESSIONS, SessionSort, Sessions, duration_of, status_words};
 
 use super::keys::Place;
@@ -33,6 +33,8 @@ pub(super) struct State {
     pub(super) logs: Option<Logs>,
     pub(super) pipelines: Pipelines,
     pub(super) dialog: Option<Dialog>,
+    /// What came of commands while something else was in front.
+    pub(super) outcomes: Vec<Dialog>,
     /// A line that is being typed at the foot of the screen.
     pub(super) prompt: Option<Prompt>,
     /// The store could not be read: why, and since when.
@@ -68,6 +70,7 @@ impl State {
             logs: None,
             pipelines: Pipelines::default(),
             dialog: None,
+            outcomes: Vec::new(),
             prompt: None,
             trouble: None,
             is_reading: false,
@@ -108,7 +111,11 @@ impl State {
             Screen::Session | Screen::Details => {
                 self.session.as_ref().and_then(|session| session.row.as_ref()).is_some_and(is_live)
             }
-            Screen::Logs | Screen::Pipelines => false,
+            Screen::Pipelines => {
+                let found = self.pipelines.found.iter().flatten();
+                found.filter_map(|found| found.last.as_ref()).any(is_live)
+            }
+            Screen::Logs => false,
         }
     }
 }

@@ -4,13 +4,14 @@
 
 mod answer;
 mod control;
+mod dialog;
 mod mouse;
 mod navigate;
 mod prompt;
 
 use super::keys::{self, Action};
 use super::list::Cursor;
-use super::message::{Effect, LogsOf, Message, Purpose, Request};
+use super::message::{Effect, LogsOf, Message, Request};
 use super::state::{Dialog, JobSort, Logs, PromptKind, Screen, Session, SessionSort, State};
 use super::view::areas;
 use jiff::{SignedDuration, Timestamp};
@@ -36,15 +37,31 @@ pub(super) fn update(state: &mut State, message: Message) -> Vec<Effect> {
             state.is_stale = true;
             key(state, event)
         }
+        Message::Paste(text) => {
+            state.is_stale = true;
+            match state.dialog {
+                Some(_) => dialog::paste(state, &text),
+                None => prompt::paste(state, &text),
+            }
+            Vec::new()
+        }
         Message::Mouse(event) => mouse::mouse(state, event),
         Message::Resize(width, height) => {
             state.size = Size { width, height };
+            if let Some(session) = &mut state.session {
+                session.draw(width);
+                session.arrange(state.now);
+            }
             state.is_stale = true;
             Vec::new()
         }
         Message::Tick(now) => tick(state, now),
         Message::Answer(answer) => answer::answer(state, answer),
     };
+    // What came of a command waits until nothing is in front that somebody is busy with.
+    if state.dialog.is_none() && state.prompt.is_none() && !state.outcomes.is_empty() {
+        state.dialog = Some(state.outcomes.remove(0));
+    }
     settle(state);
     effects.extend(uncounted(state));
     effects
@@ -72,7 +89,7 @@ fn read(state: &mut State) -> Vec<Effect> {
         (Screen::Session | Screen::Details, Some(session), _) => {
             Request::Page(session.id.clone(), session.jobs.seen)
         }
-        (Screen::Logs, _, Some(logs)) => Request::Logs(logs.of.clone(), logs.known),
+        (Screen::Logs, _, Some(logs)) => Request::Logs(logs.of.clone(), logs.given()),
         (Screen::Pipelines, ..) => Request::Pipelines,
         _ => Request::Sessions,
     };
@@ -97,12 +114,12 @@ fn uncounted(state: &mut State) -> Vec<Effect> {
 }
 
 fn key(state: &mut State, event: KeyEvent) -> Vec<Effect> {
-    let is_interrupt = event.code == KeyCode::Char('c') && event.modifiers.contains(KeyModifiers::CONTROL);
-    if is_interrupt {
-        return vec![Effect::Quit];
+    // Whatever is in front.
+    if let Some(effect) = of_terminal(event) {
+        return vec![effect];
     }
     if state.dialog.is_some() {
-        return control::dialog_key(state, event);
+        return dialog::key(state, event);
     }
     if state.prompt.is_some() {
         prompt::key(state, event);
@@ -114,10 +131,23 @@ fn key(state: &mut State, event: KeyEvent) -> Vec<Effect> {
     }
 }
 
+/// What is asked of the terminal, and not of what it shows.
+fn of_terminal(event: KeyEvent) -> Option<Effect> {
+    let is_control = event.modifiers.contains(KeyModifiers::CONTROL);
+    match event.code {
+        KeyCode::Char('c') if is_control => Some(Effect::Quit),
+        KeyCode::Char('z') if is_control => Some(Effect::Suspend),
+        KeyCode::Char('l') if is_control => Some(Effect::Redraw),
+        _ => None,
+    }
+}
+
 fn act(state: &mut State, action: Action) -> Vec<Effect> {
     match action {
         Action::Help => state.dialog = Some(Dialog::Help { top: 0 }),
         Action::Quit => return vec![Effect::Quit],
+        Action::Suspend => return vec![Effect::Suspend],
+        Action::Redraw => return vec![Effect::Redraw],
         Action::Filter => prompt::open(state, PromptKind::Filter),
         Action::Search => prompt::open(state, PromptKind::Search),
         Action::Sort | Action::Reverse => sort(state, action),
@@ -142,6 +172,7 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
             return control::ask(state, action);
         }
         Action::Start => return control::start(state),
+        Action::Deploy => return control::deploy(state),
         _ => return navigate::go(state, action),
     }
     Vec::new()
@@ -196,7 +227,8 @@ fn settle(state: &mut State) {
         }
         Screen::Logs => {
             if let Some(logs) = &mut state.logs {
-                logs.cursor.settle(height, logs.shown.len());
+                let len = logs.len();
+                logs.cursor.settle(height, len);
             }
         }
         Screen::Pipelines => {
@@ -226,9 +258,4 @@ fn look_at_logs(state: &mut State, of: LogsOf) -> Vec<Effect> {
     state.logs = Some(Logs::new(of));
     state.screens.push(Screen::Logs);
     read(state)
-}
-
-/// A command to be started.
-fn start(purpose: Purpose, command: super::source::Command) -> Vec<Effect> {
-    vec![Effect::Ask(Request::Command(purpose, command))]
 }

@@ -10,6 +10,7 @@ mod session;
 mod sessions;
 mod text;
 mod theme;
+mod typed;
 
 pub(super) use job::detail_lines;
 pub(crate) use theme::Theme;
@@ -86,7 +87,7 @@ pub(super) fn view(state: &State, theme: Theme, frame: &mut Frame<'_>) {
         Screen::Session | Screen::Details => {
             state.session.as_ref().is_none_or(|session| session.row.is_none())
         }
-        Screen::Logs => state.logs.as_ref().is_none_or(|logs| logs.records.is_none()),
+        Screen::Logs => state.logs.as_ref().is_none_or(|logs| !logs.is_read && logs.kept() == 0),
         Screen::Pipelines => state.pipelines.found.is_none(),
     };
     match &state.trouble {
@@ -181,10 +182,21 @@ fn notice(state: &State, theme: Theme, area: Rect, frame: &mut Frame<'_>) {
             PromptKind::Filter => "filter",
             PromptKind::Search => "search",
         };
-        let text = format!("{label}: {}", printable(&prompt.line.text));
-        let cursor = Span::styled(" ", Style::new().add_modifier(Modifier::REVERSED));
-        let hint = Span::styled("  Enter keeps it, Esc takes it back", theme.dim());
-        line(frame, area, 0, Line::from(vec![Span::raw(text), cursor, hint]));
+        let after = match &prompt.refusal {
+            Some(refusal) => Span::styled(format!("  {}", printable(refusal)), theme.bad()),
+            None => Span::styled("  Enter keeps it, Esc takes it back", theme.dim()),
+        };
+        let columns = usize::from(area.width).saturating_sub(label.len() + 2);
+        // What is wrong must be seen; what is typed needs no more than a half for that.
+        let room = if prompt.refusal.is_some() {
+            columns.saturating_sub(after.width()).max(columns / 2)
+        } else {
+            columns
+        };
+        let mut spans = vec![Span::raw(format!("{label}: "))];
+        spans.extend(typed::typed(&prompt.line, room));
+        spans.push(after);
+        line(frame, area, 0, Line::from(spans));
         return;
     }
     if let Some((problem, _)) = &state.trouble {

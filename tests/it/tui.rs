@@ -105,7 +105,7 @@ fn a_session_that_failed_is_retried_and_one_that_runs_is_cancelled() {
         std::fs::remove_file(scratch.directory().join(file)).expect("it was there");
     }
     keys(&terminal, &["t"]);
-    terminal.wait_for(|screen| screen.contains("--detach") && screen.contains("first"));
+    terminal.wait_for(|screen| screen.contains("run again: first"));
     keys(&terminal, &["Enter"]);
     terminal.wait_for(|screen| screen.contains("it runs in the background"));
     keys(&terminal, &["Escape"]);

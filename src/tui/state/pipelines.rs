@@ -18,7 +18,7 @@ pub(in crate::tui) struct Pipelines {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::tui) enum Branch {
     Pipeline(usize),
-    /// Of a pipeline, by index into its jobs.
+    /// Of a pipeline, by index into the names of its jobs.
     Job(usize, usize),
 }
 
@@ -39,8 +39,8 @@ impl Pipelines {
             }
             self.shown.push(Branch::Pipeline(at));
             let is_unfolded = self.unfolded.contains(&pipeline.name);
-            if let Some(known) = pipeline.pipeline.as_ref().filter(|_| is_unfolded) {
-                self.shown.extend(known.graph.order.iter().map(|job| Branch::Job(at, *job)));
+            if is_unfolded {
+                self.shown.extend((0..pipeline.job_names().len()).map(|job| Branch::Job(at, job)));
             }
         }
     }

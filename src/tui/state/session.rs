@@ -38,6 +38,15 @@ pub(in crate::tui) struct Drawn {
     pub(in crate::tui) job: Option<String>,
 }
 
+/// Where a job is, seen from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::tui) enum Beside {
+    /// It is waited for.
+    Before,
+    /// It waits.
+    After,
+}
+
 /// By what jobs are sorted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(in crate::tui) enum JobSort {
@@ -69,8 +78,32 @@ impl Session {
         self.shown.get(self.cursor.at)?.job.as_deref()
     }
 
-    /// What the graph is drawn as, for jobs that are known.
-    pub(in crate::tui) fn draw(&mut self) {
+    /// How another job stands to the selected one, where it is known.
+    pub(in crate::tui) fn beside(&self, job: &str) -> Option<Beside> {
+        let pipeline = self.pipeline.as_ref()?;
+        let selected = pipeline.jobs.get_index_of(self.selected()?)?;
+        let job = pipeline.jobs.get_index_of(job)?;
+        if pipeline.graph.upstreams[selected].contains(&job) {
+            Some(Beside::Before)
+        } else if pipeline.graph.upstreams[job].contains(&selected) {
+            Some(Beside::After)
+        } else {
+            None
+        }
+    }
+
+    /// Jobs that a job waits for, and those that wait for it; of this session.
+    pub(in crate::tui) fn neighbours(&self, job: &str) -> [Vec<&str>; 2] {
+        let Some(pipeline) = &self.pipeline else { return Default::default() };
+        let Some(at) = pipeline.jobs.get_index_of(job) else { return Default::default() };
+        [&pipeline.graph.upstreams[at], &pipeline.graph.downstreams[at]].map(|jobs| {
+            let names = jobs.iter().map(|job| pipeline.jobs[*job].id.as_str());
+            names.filter(|job| self.jobs.rows.contains_key(*job)).collect()
+        })
+    }
+
+    /// What the graph is drawn as, for jobs that are known: a list where it is too wide for the terminal.
+    pub(in crate::tui) fn draw(&mut self, columns: u16) {
         let mut drawing = match &self.pipeline {
             Some(pipeline) => crate::report::graph::rows(pipeline)
                 .into_iter()
@@ -78,6 +111,11 @@ impl Session {
                 .collect(),
             None => Vec::new(),
         };
+        let lanes = drawing.iter().map(|drawn: &Drawn| drawn.lanes.trim_end().chars().count()).max();
+        if lanes.is_some_and(|lanes| lanes > usize::from(columns) / 4) {
+            drawing.retain(|drawn| drawn.job.is_some());
+            drawing.iter_mut().for_each(|drawn| drawn.lanes.clear());
+        }
         // Of a part of a pipeline only the jobs that it has; then the lanes would lead to nothing.
         let is_part = self.row.as_ref().is_some_and(|row| row.record.slice.is_some());
         if is_part || drawing.is_empty() {

@@ -2,14 +2,14 @@
 
 use super::super::message::{Answer, Effect, Request};
 use super::super::source::{Opened, Page, Problem};
-use super::super::state::{JobSort, State};
-use super::{control, navigate, read};
+use super::super::state::{JobSort, Screen, State};
+use super::{dialog, navigate, read};
 use crate::session::SessionId;
 
 /// Takes what came of a request.
 pub(super) fn answer(state: &mut State, answer: Answer) -> Vec<Effect> {
     match answer {
-        Answer::Said(purpose, said) => return control::said(state, purpose, said),
+        Answer::Said(purpose, command, said) => return dialog::said(state, purpose, &command, said),
         Answer::Counts(Ok(counts)) => {
             state.is_stale = true;
             state.sessions.count(counts);
@@ -26,12 +26,14 @@ pub(super) fn answer(state: &mut State, answer: Answer) -> Vec<Effect> {
         Answer::Opened(id, found) => return opened(state, &id, *found),
         Answer::Page(id, page) => return paged(state, &id, *page),
         Answer::Logs(of, found) => {
-            let records = heard(state, found);
+            let page = heard(state, found);
             let logs = state.logs.as_mut().filter(|logs| logs.of == of);
-            if let Some((logs, Some((known, records)))) = logs.zip(records) {
-                logs.known = known;
-                logs.records = Some(records);
-                logs.arrange();
+            if let Some((logs, page)) = logs.zip(page) {
+                let has_more = page.has_more;
+                logs.take(page);
+                if has_more && state.screen() == Screen::Logs {
+                    return read(state);
+                }
             }
         }
         Answer::Pipelines(found) => {
@@ -52,7 +54,7 @@ fn opened(state: &mut State, id: &SessionId, found: Result<Opened, Problem>) -> 
     session.row = Some(opened.row);
     session.pipeline = opened.pipeline;
     session.jobs.learn(&opened.jobs);
-    session.draw();
+    session.draw(state.size.width);
     session.arrange(state.now);
     read(state)
 }
@@ -69,7 +71,7 @@ fn paged(state: &mut State, id: &SessionId, page: Result<Page, Problem>) -> Vec<
     let is_other = page.row.record.version != session.version;
     session.row = Some(page.row);
     if session.jobs.rows.len() != known {
-        session.draw();
+        session.draw(state.size.width);
     }
     if is_other {
         state.is_reading = true;
@@ -93,6 +95,8 @@ fn paged(state: &mut State, id: &SessionId, page: Result<Page, Problem>) -> Vec<
 /// An answer came. What went wrong is kept until something is heard again.
 fn heard<T>(state: &mut State, answer: Result<T, Problem>) -> Option<T> {
     state.is_reading = false;
+    // What takes long is not asked more often for that.
+    state.read_at = Some(state.now);
     state.is_stale = true;
     match answer {
         Ok(answer) => {

@@ -1,7 +1,7 @@
 //! A line that is typed at the foot of the screen: filters and searches.
 
-use super::super::form::Line;
-use super::super::state::{Prompt, PromptKind, Screen, State};
+use super::super::line::Line;
+use super::super::state::{Pattern, Prompt, PromptKind, Screen, State};
 use ratatui::crossterm::event::{KeyCode, KeyEvent};
 
 /// A line is typed at the foot of the screen.
@@ -14,46 +14,61 @@ pub(super) fn open(state: &mut State, kind: PromptKind) {
             None => return,
         },
         (Screen::Logs, kind) => match &state.logs {
-            Some(logs) if kind == PromptKind::Filter => &logs.filter,
-            Some(logs) => &logs.search,
+            Some(logs) if kind == PromptKind::Filter => &logs.filter.text,
+            Some(logs) => &logs.search.text,
             None => return,
         },
         (Screen::Details, _) => return,
     };
     let before = before.clone();
-    state.prompt = Some(Prompt { kind, line: Line { text: before.clone() }, before });
+    state.prompt = Some(Prompt { kind, line: Line::new(&before), before, refusal: None });
 }
 
 /// What is typed takes effect as it is typed; Esc takes it back.
 pub(super) fn key(state: &mut State, event: KeyEvent) {
     let Some(mut prompt) = state.prompt.take() else { return };
-    let kind = prompt.kind;
     match event.code {
-        KeyCode::Enter => set_text(state, kind, prompt.line.text, true),
-        KeyCode::Esc => set_text(state, kind, prompt.before, false),
+        KeyCode::Esc => {
+            let _ = set_text(state, prompt.kind, prompt.before);
+        }
+        KeyCode::Enter if prompt.refusal.is_none() => {
+            if let Some(logs) = state.logs.as_mut().filter(|_| prompt.kind == PromptKind::Search) {
+                logs.seek(true);
+            }
+        }
+        KeyCode::Enter => state.prompt = Some(prompt),
         _ => {
             prompt.line.key(event);
-            set_text(state, kind, prompt.line.text.clone(), false);
-            state.prompt = Some(prompt);
+            typed(state, prompt);
         }
     }
 }
 
-fn set_text(state: &mut State, kind: PromptKind, text: String, is_done: bool) {
+/// What is pasted is as if it were typed.
+pub(super) fn paste(state: &mut State, text: &str) {
+    let Some(mut prompt) = state.prompt.take() else { return };
+    prompt.line.paste(text);
+    typed(state, prompt);
+}
+
+/// What is wrong with it is said beside it; what was in effect stays until it is right.
+fn typed(state: &mut State, mut prompt: Prompt) {
+    prompt.refusal = set_text(state, prompt.kind, prompt.line.text().to_owned()).err();
+    state.prompt = Some(prompt);
+}
+
+fn set_text(state: &mut State, kind: PromptKind, text: String) -> Result<(), String> {
     let now = state.now;
     match (state.screen(), kind) {
-        (Screen::Logs, PromptKind::Search) => {
+        (Screen::Logs, kind) => {
+            let pattern = Pattern::of(text)?;
             if let Some(logs) = &mut state.logs {
-                logs.search = text;
-                if is_done {
-                    logs.seek(true);
+                if kind == PromptKind::Search {
+                    logs.look_for(pattern);
+                } else {
+                    logs.filter = pattern;
+                    logs.arrange();
                 }
-            }
-        }
-        (Screen::Logs, PromptKind::Filter) => {
-            if let Some(logs) = &mut state.logs {
-                logs.filter = text;
-                logs.arrange();
             }
         }
         (Screen::Sessions, _) => {
@@ -73,4 +88,5 @@ fn set_text(state: &mut State, kind: PromptKind, text: String, is_done: bool) {
         }
         (Screen::Details, _) => {}
     }
+    Ok(())
 }

@@ -1,12 +1,12 @@
 //! All about a job: when it ran, what its operations did, what it was given and gave, and why it failed.
 
 use super::text::{fit, pad};
-use super::{Areas, line};
-use crate::expression::Template;
-use crate::pipeline::{Id, Job};
+use super::{Areas, Theme, line};
+use crate::pipeline::Job;
 use crate::report::failure::{self, FailedJob};
 use crate::report::text::{between, moment, one_line, printable, printable_lines};
 use crate::session::{JobStatus, OutputRecord};
+use crate::tui::inputs::{self, Known};
 use crate::tui::jobs::{JobRow, OperationRow, OperationState};
 use crate::tui::state::{Session, State};
 use jiff::Timestamp;
@@ -29,7 +29,7 @@ pub(in crate::tui) fn detail_lines(state: &State) -> Vec<String> {
     let columns = usize::from(state.size.width);
     let key = row.record.job_key.as_str();
     let job = session.pipeline.as_ref().and_then(|pipeline| pipeline.jobs.get(key));
-    let mut lines = facts(row, job, state.now);
+    let mut lines = facts(row, job, session, state.now);
     failed(row, session, columns, &mut lines);
     operations(row, job, state.now, &mut lines);
     inputs(job, session, columns, &mut lines);
@@ -37,7 +37,7 @@ pub(in crate::tui) fn detail_lines(state: &State) -> Vec<String> {
     lines
 }
 
-fn facts(row: &JobRow, job: Option<&Job>, now: Timestamp) -> Vec<String> {
+fn facts(row: &JobRow, job: Option<&Job>, session: &Session, now: Timestamp) -> Vec<String> {
     let record = &row.record;
     let mut lines = Vec::new();
     if let Some(description) = job.and_then(|job| job.description.as_deref()) {
@@ -65,11 +65,13 @@ fn facts(row: &JobRow, job: Option<&Job>, now: Timestamp) -> Vec<String> {
     if let Some(from) = &record.reused_from {
         lines.push(format!("output of   session {from}"));
     }
-    lines.extend(row.earlier.iter().map(|earlier| format!("before      {}", one_line(earlier, 400))));
-    let upstreams: Vec<&str> = job.iter().flat_map(|job| &job.depends_on).map(Id::as_str).collect();
-    if !upstreams.is_empty() {
-        lines.push(format!("waits for   {}", upstreams.join(", ")));
+    let [upstreams, downstreams] = session.neighbours(&record.job_key);
+    for (what, jobs) in [("waits for", upstreams), ("needed by", downstreams)] {
+        if !jobs.is_empty() {
+            lines.push(format!("{what:<12}{}", standing(&jobs, session)));
+        }
     }
+    lines.extend(row.earlier.iter().map(|earlier| format!("before      {}", one_line(earlier, 400))));
     if let Some(execution) = &record.execution {
         lines.push(format!("execution   {}", printable(execution)));
     }
@@ -77,6 +79,24 @@ fn facts(row: &JobRow, job: Option<&Job>, now: Timestamp) -> Vec<String> {
     lines.extend(besides);
     lines.extend(record.may_still_run.iter().map(|line| format!("not ended   {}", one_line(line, 400))));
     lines
+}
+
+/// Jobs with how they stand; of many the first, what failed and what runs before the others.
+fn standing(jobs: &[&str], session: &Session) -> String {
+    const MOST: usize = 40;
+    let status = |job: &str| session.jobs.rows.get(job).map_or(JobStatus::Pending, |row| row.record.status);
+    let mut jobs: Vec<&str> = jobs.to_vec();
+    jobs.sort_by_key(|job| match status(job) {
+        JobStatus::Failed | JobStatus::TimedOut => 0,
+        JobStatus::Running => 1,
+        _ => 2,
+    });
+    let named = |job: &&str| format!("{} {}", Theme::Plain.job(status(job)).1, printable(job));
+    let mut text = jobs.iter().take(MOST).map(named).collect::<Vec<_>>().join(", ");
+    if jobs.len() > MOST {
+        text.push_str(&format!(" and {} more", jobs.len() - MOST));
+    }
+    text
 }
 
 /// The error at its lines of the pipeline file.
@@ -127,6 +147,10 @@ fn operations(row: &JobRow, job: Option<&Job>, now: Timestamp, lines: &mut Vec<S
             None => "not begun".to_owned(),
         };
         lines.push(format!("  {}  {}  {state}", pad(&printable(&name), longest), pad(&kind, 11)));
+        let earlier = row.operations.get(&name).into_iter().flat_map(|operation| &operation.earlier);
+        lines.extend(
+            earlier.map(|(number, error)| format!("      try {number} failed: {}", one_line(error, 200))),
+        );
     }
 }
 
@@ -152,43 +176,19 @@ fn operation_words(operation: &OperationRow, job: JobStatus, now: Timestamp) -> 
 
 /// What the job refers to, with the values that are known.
 fn inputs(job: Option<&Job>, session: &Session, columns: usize, lines: &mut Vec<String>) {
-    let Some((job, pipeline)) = job.zip(session.pipeline.as_ref()) else { return };
-    let keys = job.operations.iter().flat_map(|operation| operation.keys.values());
-    let references = keys.chain(&job.when).chain(&job.output).flat_map(Template::references);
-    let text = &pipeline.source.text;
-    let mut written: Vec<&str> =
-        references.filter_map(|reference| text.get(reference.span.start..reference.span.end)).collect();
-    let mut seen = std::collections::HashSet::new();
-    written.retain(|reference| seen.insert(*reference));
-    if written.is_empty() {
+    let found = job.map(|job| inputs::inputs(job, session)).unwrap_or_default();
+    if found.is_empty() {
         return;
     }
     lines.push(String::new());
     lines.push("inputs".into());
-    for reference in written {
-        let value = value_of(reference, session).map(|value| format!(" = {value}")).unwrap_or_default();
-        lines.push(fit(&format!("  {}{value}", printable(reference)), columns));
+    for input in found {
+        let value = match input.value {
+            Known::Value(value) => format!(" = {}", one_line(&value.to_string(), 400)),
+            Known::Not(why) => format!(": {}", printable(&why)),
+        };
+        lines.push(fit(&format!("  {}{value}", printable(&input.reference)), columns));
     }
-}
-
-/// The value of `${params.NAME}`, or the output of the job of `${jobs.NAME…}`.
-fn value_of(reference: &str, session: &Session) -> Option<String> {
-    let path = reference.trim_start_matches("${").trim_end_matches('}').trim();
-    let record = &session.row.as_ref()?.record;
-    if let Some(name) = path.strip_prefix("params.") {
-        if record.secrets.iter().any(|secret| secret == name) {
-            return Some("[secret]".into());
-        }
-        return record.parameters.get(name).map(|value| one_line(&value.to_string(), 400));
-    }
-    let mut parts = path.strip_prefix("jobs.")?.split('.');
-    let job = session.jobs.rows.get(parts.next()?)?;
-    let Some(OutputRecord::Inline(output)) = &job.record.output else { return None };
-    let mut value = output;
-    for part in parts.skip_while(|part| *part == "output") {
-        value = value.get(part)?;
-    }
-    Some(one_line(&value.to_string(), 400))
 }
 
 fn output(row: &JobRow, columns: usize, lines: &mut Vec<String>) {

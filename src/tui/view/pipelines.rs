@@ -42,10 +42,10 @@ pub(super) fn draw(state: &State, theme: Theme, areas: Areas, frame: &mut Frame<
 
 fn pipeline_line(found: &Found, state: &State, name: usize, theme: Theme) -> Line<'static> {
     let is_unfolded = state.pipelines.unfolded.contains(&found.name);
-    let fold = match (&found.pipeline, is_unfolded) {
-        (None, _) => " ",
-        (Some(_), false) => "+",
-        (Some(_), true) => "-",
+    let fold = match (found.pipeline.is_none() && found.jobs.is_empty(), is_unfolded) {
+        (true, _) => " ",
+        (false, false) => "+",
+        (false, true) => "-",
     };
     let (style, validity) = match (&found.file, found.errors, found.warnings) {
         (None, ..) => (theme.dim(), "no file here".to_owned()),
@@ -75,19 +75,20 @@ fn pipeline_line(found: &Found, state: &State, name: usize, theme: Theme) -> Lin
 
 /// A job, with how it stands in the last session.
 fn job_line(found: &Found, job: usize, theme: Theme) -> Line<'static> {
-    let Some(pipeline) = &found.pipeline else { return Line::default() };
-    let job = &pipeline.jobs[job];
-    let status = found.jobs.get(job.id.as_str()).copied().unwrap_or(JobStatus::Pending);
+    let names = found.job_names();
+    let Some(name) = names.get(job).copied() else { return Line::default() };
+    let job = found.pipeline.as_ref().and_then(|pipeline| pipeline.jobs.get(name));
+    let status = found.jobs.get(name).copied().unwrap_or(JobStatus::Pending);
     let (style, sign) = match &found.last {
         Some(_) => theme.job(status),
         None => (theme.dim(), " "),
     };
-    let upstreams: Vec<&str> = job.depends_on.iter().map(Id::as_str).collect();
+    let upstreams: Vec<&str> = job.iter().flat_map(|job| &job.depends_on).map(Id::as_str).collect();
     let upstreams =
         if upstreams.is_empty() { String::new() } else { format!("  ← {}", upstreams.join(", ")) };
     Line::from(vec![
         Span::styled(format!("      {sign} "), style),
-        Span::raw(printable(job.id.as_str()).into_owned()),
+        Span::raw(printable(name).into_owned()),
         Span::styled(upstreams, theme.dim()),
     ])
 }

@@ -5,7 +5,7 @@ use super::{Areas, Theme, line, selected};
 use crate::report::text::{between, duration, one_line, pause_line, printable};
 use crate::session::JobStatus;
 use crate::tui::jobs::JobRow;
-use crate::tui::state::{Drawn, JobSort, Session, State, duration_of, status_words};
+use crate::tui::state::{Beside, Drawn, JobSort, Session, State, duration_of, status_words};
 use jiff::Timestamp;
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -14,6 +14,8 @@ use ratatui::text::{Line, Span};
 
 const STATUS: usize = 15;
 const TOOK: usize = 8;
+/// Where the graph is not drawn: how each job stands to the selected one.
+const MARK: usize = 1;
 
 /// Columns of the list, and the span of time that its bars are of.
 struct Columns {
@@ -28,8 +30,7 @@ impl Columns {
     fn of(session: &Session, columns: u16, now: Timestamp) -> Self {
         let columns = usize::from(columns);
         let lanes = session.shown.iter().map(|drawn| width(drawn.lanes.trim_end())).max().unwrap_or(0);
-        // Where the graph would leave no room for what is said of it, it is not drawn.
-        let lanes = if lanes > columns / 4 { 0 } else { lanes };
+        let lanes = if session.pipeline.is_some() { lanes.max(MARK) } else { 0 };
         let left = columns.saturating_sub(lanes + STATUS + TOOK + 9);
         let longest = session.jobs.rows.keys().map(|job| width(job)).max().unwrap_or(0).max(8);
         let name = longest.min(left * 3 / 5);
@@ -137,7 +138,14 @@ fn job_line(
     now: Timestamp,
     theme: Theme,
 ) -> Line<'static> {
-    let lanes = pad(drawn.lanes.trim_end(), columns.lanes);
+    // Where the graph is not drawn, it is shown around the selected job.
+    let beside = drawn.job.as_deref().filter(|_| columns.lanes == MARK).and_then(|job| session.beside(job));
+    let lanes = match beside {
+        Some(Beside::Before) => "↑",
+        Some(Beside::After) => "↓",
+        None => drawn.lanes.trim_end(),
+    };
+    let lanes = pad(lanes, columns.lanes);
     let lanes = Span::styled(lanes, theme.dim());
     let Some(job) = &drawn.job else { return Line::from(vec![lanes]) };
     let row = session.jobs.rows.get(job);

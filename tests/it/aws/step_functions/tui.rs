@@ -38,7 +38,7 @@ fn a_session_on_aws_is_started_cancelled_and_retried_from_a_terminal() {
     keys(&terminal, &["Escape"]);
     terminal.wait_for(|screen| screen.contains("■ cancelled"));
     keys(&terminal, &["t"]);
-    terminal.wait_for(|screen| screen.contains("--detach"));
+    terminal.wait_for(|screen| screen.contains("run again: first"));
     keys(&terminal, &["Enter"]);
     terminal.wait_for(|screen| screen.contains("it runs in the background"));
     keys(&terminal, &["Escape"]);
