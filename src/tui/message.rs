@@ -1,6 +1,6 @@
 //! What happens to the terminal, and what follows from it.
 
-use super::source::{Command, Counts, Found, LogPage, Opened, Page, Problem, Said, SessionRow};
+use super::source::{Command, Counts, Found, Listed, LogPage, Opened, Page, Problem, Said};
 use crate::session::SessionId;
 use jiff::Timestamp;
 use ratatui::crossterm::event::{KeyEvent, MouseEvent};
@@ -25,7 +25,7 @@ pub(super) enum Message {
 /// What came of a request.
 #[derive(Debug)]
 pub(super) enum Answer {
-    Sessions(Result<Vec<SessionRow>, Problem>),
+    Sessions(Result<Listed, Problem>),
     Counts(Result<Vec<(SessionId, Counts)>, Problem>),
     Opened(SessionId, Box<Result<Opened, Problem>>),
     Page(SessionId, Box<Result<Page, Problem>>),

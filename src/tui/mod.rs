@@ -21,7 +21,9 @@ mod view;
 
 pub use measure::{Measured, measure};
 pub(crate) use run::run;
-pub(crate) use source::{Command, Counts, Found, LogPage, Opened, Page, Problem, Said, SessionRow, Source};
+pub(crate) use source::{
+    Command, Counts, Found, Listed, LogPage, Opened, Page, Problem, Said, SessionRow, Source,
+};
 pub(crate) use view::Theme;
 
 #[cfg(test)]

@@ -10,7 +10,9 @@ use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{
     self, DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture, Event,
 };
-use ratatui::crossterm::terminal::{EnterAlternateScreen, enable_raw_mode};
+use ratatui::crossterm::terminal::{
+    Clear, ClearType, EnterAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
 use ratatui::crossterm::{cursor, execute};
 use std::io::stdout;
 use std::sync::mpsc;
@@ -75,10 +77,19 @@ impl Screen {
 
     /// Takes it again, whatever was done with it meanwhile.
     fn enter(&mut self) -> std::io::Result<()> {
+        // It remembers that it was on, and would do nothing.
+        disable_raw_mode()?;
         enable_raw_mode()?;
         let modes = (EnterAlternateScreen, cursor::Hide);
         execute!(stdout(), modes.0, modes.1, EnableMouseCapture, EnableBracketedPaste)?;
-        self.terminal.clear()
+        self.wipe()
+    }
+
+    /// The next frame is drawn as a whole. ratatui's own way asks the terminal for its cursor, and the answer would be taken
+    /// for keys by whoever hears those.
+    fn wipe(&mut self) -> std::io::Result<()> {
+        self.terminal.swap_buffers();
+        execute!(stdout(), Clear(ClearType::All))
     }
 }
 
@@ -200,7 +211,7 @@ async fn drive(
                         screen.enter()?;
                         state.is_stale = true;
                     }
-                    Effect::Redraw => screen.terminal.clear()?,
+                    Effect::Redraw => screen.wipe()?,
                     Effect::Ask(request) => asked(request),
                 }
             }

@@ -16,7 +16,7 @@ pub(crate) trait Source: Send + Sync {
     fn is_remote(&self) -> bool;
 
     /// The newest sessions first.
-    async fn sessions(&self, limit: usize) -> Result<Vec<SessionRow>, Problem>;
+    async fn sessions(&self, limit: usize) -> Result<Listed, Problem>;
 
     /// How far these sessions are, those that are there.
     async fn counts(&self, ids: &[SessionId]) -> Result<Vec<(SessionId, Counts)>, Problem>;
@@ -62,6 +62,15 @@ pub(crate) struct SessionRow {
     pub(crate) record: SessionRecord,
     /// Whether somebody drives it.
     pub(crate) is_driven: bool,
+}
+
+/// Sessions of the store.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Listed {
+    /// The newest first.
+    pub(crate) rows: Vec<SessionRow>,
+    /// Of those among them that cannot be read, what is wrong.
+    pub(crate) damaged: Vec<Problem>,
 }
 
 /// How many of a session's jobs are where.

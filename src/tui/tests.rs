@@ -9,7 +9,7 @@ mod typing;
 
 use super::keys::{Place, bindings};
 use super::message::{Answer, Effect, LogsOf, Message, Purpose, Request};
-use super::source::{Command, Counts, Found, Opened, Page, Problem, Said, SessionRow};
+use super::source::{Command, Counts, Found, Listed, Opened, Page, Problem, Said, SessionRow};
 use super::state::State;
 use super::update::update;
 use super::view::{Theme, view};
@@ -55,6 +55,10 @@ fn rows() -> Vec<SessionRow> {
     ]
 }
 
+fn listed(rows: Vec<SessionRow>) -> Listed {
+    Listed { rows, damaged: Vec::new() }
+}
+
 /// The state of a terminal, with what the test lets happen to it.
 struct Screen {
     state: State,
@@ -74,7 +78,7 @@ impl Screen {
 
     fn with_sessions(width: u16, height: u16) -> Self {
         let mut screen = Self::new(width, height);
-        screen.hears(Answer::Sessions(Ok(rows())));
+        screen.hears(Answer::Sessions(Ok(listed(rows()))));
         let counts = vec![
             (id(0), Counts { done: 2, running: 1, failed: 0 }),
             (id(1), Counts { done: 4, running: 0, failed: 1 }),
@@ -301,13 +305,23 @@ fn a_store_that_cannot_be_read_is_a_screen_that_tries_again() {
     let asked = screen.asked.len();
     screen.take(Message::Tick(at(34)));
     assert_eq!(screen.asked.len(), asked + 1, "it tries again");
-    screen.hears(Answer::Sessions(Ok(rows())));
+    screen.hears(Answer::Sessions(Ok(listed(rows()))));
     assert!(screen.drawn().contains("3 sessions"));
     // What was read once stays, and that it may be old is said.
     screen.take(Message::Tick(at(40)));
     screen.hears(Answer::Sessions(Err(problem())));
     let drawn = screen.drawn();
     assert!(drawn.contains("not heard") && drawn.contains("runner gone"), "{drawn}");
+}
+
+#[test]
+fn a_session_that_cannot_be_read_is_said_and_hides_no_other() {
+    let mut screen = Screen::new(80, 24);
+    let message = "what is stored at `bunsui.db` under `20261125-0` cannot be read: EOF".into();
+    let damaged = vec![Problem { message, help: None }, Problem { message: "b".into(), help: None }];
+    screen.hears(Answer::Sessions(Ok(Listed { rows: rows(), damaged })));
+    let drawn = screen.drawn();
+    assert!(drawn.contains("cannot be read: EOF; and 1 more") && drawn.contains("runner gone"), "{drawn}");
 }
 
 #[test]

@@ -205,6 +205,13 @@ fn notice(state: &State, theme: Theme, area: Rect, frame: &mut Frame<'_>) {
         line(frame, area, 0, Line::styled(fit(&text, usize::from(area.width)), theme.bad()));
         return;
     }
+    // As long as it is so: what cannot be read does not go away by itself.
+    if let (Screen::Sessions, [problem, more @ ..]) = (state.screen(), state.sessions.damaged.as_slice()) {
+        let more = if more.is_empty() { String::new() } else { format!("; and {} more", more.len()) };
+        let text = format!("{}{more}", printable(problem.message.lines().next().unwrap_or_default()));
+        line(frame, area, 0, Line::styled(fit(&text, usize::from(area.width)), theme.bad()));
+        return;
+    }
     let text = match state.screen() {
         Screen::Sessions => sessions::notice(state),
         Screen::Session => session::notice(state),

@@ -13,7 +13,7 @@ use crate::plugin::ProjectPlugins;
 use crate::runner::port::{SessionFilter, StoreError, deployment};
 use crate::session::{JobStatus, SessionId, SessionRecord};
 use crate::settings::BackendKind;
-use crate::tui::{Command, Counts, Found, LogPage, Opened, Page, Problem, Said, SessionRow, Source};
+use crate::tui::{Command, Counts, Found, Listed, LogPage, Opened, Page, Problem, Said, SessionRow, Source};
 use async_trait::async_trait;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -108,14 +108,16 @@ impl Source for Reader<'_> {
         self.context.settings.backend == BackendKind::Aws
     }
 
-    async fn sessions(&self, limit: usize) -> Result<Vec<SessionRow>, Problem> {
+    async fn sessions(&self, limit: usize) -> Result<Listed, Problem> {
         // What a panic leaves of the terminal is tested. Release builds have none of it.
         let is_asked =
             cfg!(debug_assertions) && super::variable(self.context, "BUNSUI_FAILPOINT") == Some("tui_panic");
         assert!(!is_asked, "a test asked for it");
-        let Some(stores) = self.stores().await? else { return Ok(Vec::new()) };
+        let Some(stores) = self.stores().await? else { return Ok(Listed::default()) };
         let filter = SessionFilter { limit, ..SessionFilter::default() };
-        Ok(stores.sessions.sessions(&filter).await.map_err(problem)?.into_iter().map(row).collect())
+        let found = stores.sessions.readable_sessions(&filter).await.map_err(problem)?;
+        let rows = found.sessions.into_iter().map(row).collect();
+        Ok(Listed { rows, damaged: found.damaged.into_iter().map(problem).collect() })
     }
 
     async fn counts(&self, ids: &[SessionId]) -> Result<Vec<(SessionId, Counts)>, Problem> {

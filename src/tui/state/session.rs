@@ -19,6 +19,8 @@ pub(in crate::tui) struct Session {
     /// The version that `pipeline` is of.
     pub(in crate::tui) version: String,
     pub(in crate::tui) jobs: Jobs,
+    /// The pipeline's graph, as wide as it is.
+    graph: Vec<Drawn>,
     /// Jobs in the graph's order with what is drawn before each.
     pub(in crate::tui) drawing: Vec<Drawn>,
     pub(in crate::tui) shown: Vec<Drawn>,
@@ -64,6 +66,7 @@ impl Session {
             pipeline: None,
             version: String::new(),
             jobs: Jobs::default(),
+            graph: Vec::new(),
             drawing: Vec::new(),
             shown: Vec::new(),
             filter: String::new(),
@@ -102,15 +105,20 @@ impl Session {
         })
     }
 
+    /// The pipeline that it has now.
+    pub(in crate::tui) fn take_pipeline(&mut self, pipeline: Option<Arc<Pipeline>>) {
+        let rows = pipeline.iter().flat_map(|pipeline| {
+            let named = |job: usize| pipeline.jobs[job].id.to_string();
+            let rows = crate::report::graph::rows(pipeline).into_iter();
+            rows.map(move |(lanes, job)| Drawn { lanes, job: job.map(named) })
+        });
+        self.graph = rows.collect();
+        self.pipeline = pipeline;
+    }
+
     /// What the graph is drawn as, for jobs that are known: a list where it is too wide for the terminal.
     pub(in crate::tui) fn draw(&mut self, columns: u16) {
-        let mut drawing = match &self.pipeline {
-            Some(pipeline) => crate::report::graph::rows(pipeline)
-                .into_iter()
-                .map(|(lanes, job)| Drawn { lanes, job: job.map(|job| pipeline.jobs[job].id.to_string()) })
-                .collect(),
-            None => Vec::new(),
-        };
+        let mut drawing = self.graph.clone();
         let lanes = drawing.iter().map(|drawn: &Drawn| drawn.lanes.trim_end().chars().count()).max();
         if lanes.is_some_and(|lanes| lanes > usize::from(columns) / 4) {
             drawing.retain(|drawn| drawn.job.is_some());

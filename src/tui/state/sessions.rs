@@ -3,7 +3,7 @@
 use super::holds;
 use crate::session::{SessionId, SessionStatus};
 use crate::tui::list::Cursor;
-use crate::tui::source::{Counts, SessionRow};
+use crate::tui::source::{Counts, Problem, SessionRow};
 use jiff::Timestamp;
 use std::collections::HashMap;
 
@@ -15,6 +15,8 @@ pub(in crate::tui) const MOST_SESSIONS: usize = 500;
 pub(in crate::tui) struct Sessions {
     /// None before the first answer.
     pub(in crate::tui) rows: Option<Vec<SessionRow>>,
+    /// What is wrong with those that are there and cannot be read.
+    pub(in crate::tui) damaged: Vec<Problem>,
     /// How far sessions are, and which status they had when that was asked.
     pub(in crate::tui) counts: HashMap<SessionId, (SessionStatus, Counts)>,
     /// Rows that are shown, in their order.

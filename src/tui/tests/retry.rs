@@ -87,7 +87,7 @@ fn secrets_are_given_again_and_never_shown() {
     let mut rows = rows();
     rows[1].record.secrets = vec!["token".into()];
     rows[2].record.secrets = vec!["api-key".into()];
-    screen.hears(Answer::Sessions(Ok(rows)));
+    screen.hears(Answer::Sessions(Ok(listed(rows))));
     screen.types("Gr");
     screen.press(KeyCode::Enter);
     screen.types("hunter2");

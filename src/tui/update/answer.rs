@@ -17,8 +17,9 @@ pub(super) fn answer(state: &mut State, answer: Answer) -> Vec<Effect> {
         }
         Answer::Counts(Err(_)) => return Vec::new(), // the sessions' own answer says it
         Answer::Sessions(found) => {
-            if let Some(rows) = heard(state, found) {
-                state.sessions.rows = Some(rows);
+            if let Some(listed) = heard(state, found) {
+                state.sessions.rows = Some(listed.rows);
+                state.sessions.damaged = listed.damaged;
                 state.sessions.is_uncounted = true;
                 state.sessions.arrange(state.now);
             }
@@ -52,7 +53,7 @@ fn opened(state: &mut State, id: &SessionId, found: Result<Opened, Problem>) -> 
     let Some(opened) = found else { return Vec::new() };
     session.version.clone_from(&opened.row.record.version);
     session.row = Some(opened.row);
-    session.pipeline = opened.pipeline;
+    session.take_pipeline(opened.pipeline);
     session.jobs.learn(&opened.jobs);
     session.draw(state.size.width);
     session.arrange(state.now);

@@ -139,7 +139,7 @@ fn job_line(
     theme: Theme,
 ) -> Line<'static> {
     // Where the graph is not drawn, it is shown around the selected job.
-    let beside = drawn.job.as_deref().filter(|_| columns.lanes == MARK).and_then(|job| session.beside(job));
+    let beside = drawn.job.as_deref().filter(|_| drawn.lanes.is_empty()).and_then(|job| session.beside(job));
     let lanes = match beside {
         Some(Beside::Before) => "↑",
         Some(Beside::After) => "↓",
