@@ -171,9 +171,12 @@ fn unreachable(problem: &Problem, state: &State, theme: Theme, areas: Areas, fra
 
 /// Since when it has not been heard, and that it is tried again.
 fn tried(state: &State) -> String {
+    format!("Tried again every few seconds, for {} now.", since(state))
+}
+
+fn since(state: &State) -> String {
     let since = state.trouble.as_ref().map_or(state.now, |(_, since)| *since);
-    let seconds = state.now.duration_since(since);
-    format!("Tried again every few seconds, for {} now.", duration(seconds))
+    duration(state.now.duration_since(since))
 }
 
 fn notice(state: &State, theme: Theme, area: Rect, frame: &mut Frame<'_>) {
@@ -201,7 +204,7 @@ fn notice(state: &State, theme: Theme, area: Rect, frame: &mut Frame<'_>) {
     }
     if let Some((problem, _)) = &state.trouble {
         let message = problem.message.lines().next().unwrap_or_default();
-        let text = format!("not heard: {}. What is shown may be old. {}", printable(message), tried(state));
+        let text = format!("not heard for {}, so this may be old: {}", since(state), printable(message));
         line(frame, area, 0, Line::styled(fit(&text, usize::from(area.width)), theme.bad()));
         return;
     }
