@@ -50,6 +50,8 @@ pub(super) struct Jobs {
     pub(super) rows: IndexMap<String, JobRow>,
     /// The number of the last event.
     pub(super) seen: u64,
+    /// When its present go began, where that is not the first.
+    pub(super) retried_at: Option<Timestamp>,
 }
 
 impl Jobs {
@@ -92,6 +94,7 @@ impl Jobs {
                     row.operations.clear();
                 }
             }
+            EventKind::SessionRetried { .. } => self.retried_at = Some(at),
             EventKind::JobsRemoved { jobs } => {
                 for job in jobs {
                     self.rows.shift_remove(job);

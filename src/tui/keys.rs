@@ -103,6 +103,7 @@ const EVERYWHERE: &[Binding] = &[
 
 const SESSIONS: &[Binding] = &[
     key(&["Enter", "l", "Right"], A::Open, "open", "look at the session, as a second click does"),
+    key(&["L"], A::Logs, "logs", "its log lines"),
     key(&["/"], A::Filter, "filter", "only sessions with this text, also in their labels"),
     key(&["p"], A::Pause, "pause", "pause it"),
     key(&["r"], A::Resume, "resume", "go on with it"),
@@ -110,11 +111,12 @@ const SESSIONS: &[Binding] = &[
     key(&["t"], A::Retry, "retry", "run again what did not succeed, also with a mended file"),
     key(&["s"], A::Sort, "sort", "sort: newest, pipeline, status, duration"),
     key(&["S"], A::Reverse, "", "the other way round"),
-    key(&["L"], A::Logs, "logs", "its log lines"),
 ];
 
 const SESSION: &[Binding] = &[
     key(&["Enter", "l", "Right"], A::Open, "details", "all about the job"),
+    key(&["L"], A::Logs, "logs", "the session's log lines"),
+    key(&["o"], A::JobLogs, "", "the job's log lines"),
     key(&["/"], A::Filter, "filter", "only jobs with this text in name or status"),
     key(&["p"], A::Pause, "pause", "pause it"),
     key(&["r"], A::Resume, "resume", "go on with it"),
@@ -122,8 +124,6 @@ const SESSION: &[Binding] = &[
     key(&["t"], A::Retry, "retry", "run again what did not succeed, also with a mended file"),
     key(&["s"], A::Sort, "sort", "sort: graph, what failed first, the longest first"),
     key(&["n"], A::FailedNext, "", "the next job that failed or runs"),
-    key(&["L"], A::Logs, "logs", "the session's log lines"),
-    key(&["o"], A::JobLogs, "", "the job's log lines"),
 ];
 
 const DETAILS: &[Binding] = &[key(&["o", "L"], A::JobLogs, "logs", "the job's log lines")];
@@ -183,10 +183,7 @@ fn name(event: KeyEvent) -> Option<String> {
 }
 
 /// What stands in the last line of a screen: `?` first.
-pub(super) fn hints(place: Place) -> Vec<(&'static str, &'static str)> {
+pub(super) fn hints(place: Place) -> impl Iterator<Item = &'static Binding> {
     let bindings = bindings(Place::Everywhere).iter().chain(bindings(place));
-    bindings
-        .filter(|binding| !binding.hint.is_empty())
-        .map(|binding| (binding.keys[0], binding.hint))
-        .collect()
+    bindings.filter(|binding| !binding.hint.is_empty())
 }

@@ -14,6 +14,7 @@ mod list;
 mod measure;
 mod message;
 mod run;
+mod sixteen;
 mod source;
 mod state;
 mod update;

@@ -1,12 +1,14 @@
 //! The loop: keys, time, signals and answers go in; frames and requests come out.
 
 use super::message::{Answer, Effect, Message, Request};
+use super::sixteen::Sixteen;
 use super::source::Source;
 use super::state::State;
 use super::update::update;
 use super::view::{Theme, view};
 use jiff::Timestamp;
-use ratatui::DefaultTerminal;
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::event::{
     self, DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture, Event,
 };
@@ -14,7 +16,7 @@ use ratatui::crossterm::terminal::{
     Clear, ClearType, EnterAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 use ratatui::crossterm::{cursor, execute};
-use std::io::stdout;
+use std::io::{Stdout, stdout};
 use std::sync::mpsc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -52,19 +54,20 @@ pub(crate) fn run(source: &dyn Source, theme: Theme, runtime: &Runtime) -> std::
 
 /// The terminal, taken; given back with this value.
 struct Screen {
-    terminal: DefaultTerminal,
+    terminal: Terminal<CrosstermBackend<Sixteen<Stdout>>>,
 }
 
 impl Screen {
     fn open() -> std::io::Result<Self> {
-        let terminal = ratatui::try_init()?;
-        let screen = Self { terminal };
+        let terminal = Terminal::new(CrosstermBackend::new(Sixteen::new(stdout())))?;
+        let mut screen = Self { terminal };
         let hook = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
             let _ = execute!(stdout(), DisableMouseCapture, DisableBracketedPaste);
+            let _ = ratatui::try_restore();
             hook(panic);
         }));
-        execute!(stdout(), EnableMouseCapture, EnableBracketedPaste)?;
+        screen.enter()?;
         Ok(screen)
     }
 

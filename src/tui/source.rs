@@ -180,6 +180,9 @@ pub(crate) struct Said {
 impl Said {
     /// All of it: data last, which is what was asked for.
     pub(crate) fn text(&self) -> String {
-        [self.stderr.trim_end(), self.stdout.trim_end()].join("\n").trim().to_owned()
+        let (talk, data) = (self.stderr.trim_end(), self.stdout.trim_end());
+        // The id that is printed for scripts is a part of what was said to people.
+        let data = if talk.contains(data) { "" } else { data };
+        [talk, data].join("\n").trim().to_owned()
     }
 }

@@ -4,6 +4,7 @@ mod details;
 mod forms;
 mod known;
 mod logs;
+mod look;
 mod retry;
 mod typing;
 

@@ -9,6 +9,8 @@ mod mouse;
 mod navigate;
 mod prompt;
 
+pub(super) use control::refusal;
+
 use super::keys::{self, Action};
 use super::list::Cursor;
 use super::message::{Effect, LogsOf, Message, Request};
@@ -236,7 +238,7 @@ fn settle(state: &mut State) {
             state.pipelines.cursor.settle(height, len);
         }
         Screen::Details => {
-            let lines = super::view::detail_lines(state).len();
+            let lines = super::view::details(state).len();
             if let Some(session) = &mut state.session {
                 session.details = session.details.min(lines.saturating_sub(height));
             }

@@ -177,7 +177,7 @@ impl Source for Reader<'_> {
             message: format!("bunsui cannot be started: {error}"),
             help: None,
         };
-        let output = tokio::process::Command::new(std::env::current_exe().map_err(failed)?)
+        let output = tokio::process::Command::new(executable().map_err(failed)?)
             .args(&self.globals)
             .args(&command.arguments)
             .envs(&command.environment)
@@ -192,4 +192,11 @@ impl Source for Reader<'_> {
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         })
     }
+}
+
+/// This program. Where another took its place while this one was looked at, the other does what is asked.
+fn executable() -> std::io::Result<PathBuf> {
+    let path = std::env::current_exe()?;
+    let replaced = path.to_str().and_then(|path| path.strip_suffix(" (deleted)")).map(PathBuf::from);
+    Ok(replaced.filter(|_| !path.exists()).unwrap_or(path))
 }

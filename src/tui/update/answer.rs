@@ -88,6 +88,8 @@ fn paged(state: &mut State, id: &SessionId, page: Result<Page, Problem>) -> Vec<
         && session.jobs.counts().failed > 0
     {
         session.sort = JobSort::Graph;
+        // After the last comes the first.
+        session.cursor.at = session.shown.len().saturating_sub(1);
         navigate::seek(session);
     }
     Vec::new()

@@ -42,7 +42,7 @@ pub(super) fn ask(state: &mut State, action: Action) -> Vec<Effect> {
 }
 
 /// Why it cannot be done as the session stands.
-fn refusal(row: &SessionRow, action: Action) -> Option<String> {
+pub(in crate::tui) fn refusal(row: &SessionRow, action: Action) -> Option<String> {
     let status = row.record.status;
     let is_waiting = row.is_driven && row.record.pause.is_some();
     let is_refused = match action {

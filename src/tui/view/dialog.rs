@@ -77,7 +77,11 @@ fn framed(title: &str, hint: &str, lines: Vec<Line<'_>>, top: usize, state: &Sta
     let room = usize::from(box_height.saturating_sub(2));
     let last = wrapped.saturating_sub(room);
     let top = top.min(last);
-    let more = if top < last { " · more below" } else { "" };
+    let more = match (last, top < last) {
+        (0, _) => "",
+        (_, true) => " · more below: j",
+        (_, false) => " · more above: k",
+    };
     frame.render_widget(Clear, area);
     let block = Block::bordered()
         .title(Line::styled(

@@ -46,7 +46,7 @@ fn head(logs: &Logs, theme: Theme) -> Line<'static> {
         let missing = if logs.is_missing { ", which no line has" } else { "" };
         parts.push(format!("searched for `{}`{missing}", printable(&logs.search.text)));
     }
-    Line::styled(format!(" {}", parts.join(" · ")), theme.dim())
+    Line::styled(format!("UTC          {}", parts.join(" · ")), theme.strong())
 }
 
 /// Whose line it is: of the whole session with the job, of a job without.
@@ -77,11 +77,12 @@ fn record_line(
         _ => (Style::new(), "      "),
     };
     let origin = pad(&printable(&origin(logs, record)), longest);
-    let head = format!("{} {origin} ", printable(time));
+    let (time, origin) = (format!("{} ", printable(time)), format!("{origin} "));
     let message = record.message.replace('\t', "    ");
-    let room = columns.saturating_sub(width(&head) + level.len());
-    let mut spans = vec![Span::styled(head, theme.dim()), Span::styled(level, style)];
-    spans.extend(marked(&fit(&printable(&message), room), &logs.search, style));
+    let room = columns.saturating_sub(width(&time) + width(&origin) + level.len());
+    let mut spans =
+        vec![Span::styled(time, theme.dim()), Span::raw(origin), Span::styled(level, theme.word(style))];
+    spans.extend(marked(&fit(&printable(&message), room), &logs.search, theme.word(style)));
     Line::from(spans)
 }
 
