@@ -136,6 +136,9 @@ fn a_record_that_is_garbage_and_a_store_that_goes_are_said() {
         "UPDATE sessions SET record = X'FF00' WHERE session_id = (SELECT max(session_id) FROM sessions)";
     assert_eq!(database.execute(garbage, []).expect("it is written"), 1);
     drop(database);
+    // A list for programs is whole or none.
+    let listed = scratch.run("session list").expect_code(3);
+    assert!(listed.stderr.contains("bunsui::store::damaged"), "{}", listed.stderr);
     script(&scratch, "tui");
     let Some(terminal) = Terminal::open(&scratch, 24) else { return };
     terminal.types("sh bunsui.sh; echo left with $?");

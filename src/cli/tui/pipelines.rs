@@ -109,7 +109,8 @@ impl Reader<'_> {
         stores: &Stores,
     ) -> Result<Option<(SessionRow, Vec<(String, JobStatus)>)>, Problem> {
         let filter = SessionFilter { pipeline: Some(name.to_owned()), limit: 1, ..SessionFilter::default() };
-        let Some(last) = stores.sessions.sessions(&filter).await.map_err(problem)?.pop() else {
+        let Some(last) = stores.sessions.readable_sessions(&filter).await.map_err(problem)?.sessions.pop()
+        else {
             return Ok(None);
         };
         let jobs = stores.sessions.jobs(&last.session_id).await.map_err(problem)?;

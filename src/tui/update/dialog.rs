@@ -87,7 +87,7 @@ fn question_key(state: &mut State, mut question: Question, event: KeyEvent) -> V
             return start(state, question.title, way.command);
         }
         KeyCode::Tab | KeyCode::Right | KeyCode::Char('l') => {
-            (question.at, question.top) = ((question.at + 1) % len, 0)
+            (question.at, question.top) = ((question.at + 1) % len, 0);
         }
         KeyCode::BackTab | KeyCode::Left | KeyCode::Char('h') => {
             (question.at, question.top) = ((question.at + len - 1) % len, 0);

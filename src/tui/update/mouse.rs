@@ -2,7 +2,7 @@
 
 use super::super::keys::Action;
 use super::super::message::Effect;
-use super::super::state::{Dialog, Screen, State};
+use super::super::state::{Dialog, Question, Screen, State};
 use super::{areas, navigate};
 use ratatui::crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
@@ -20,7 +20,9 @@ pub(super) fn mouse(state: &mut State, event: MouseEvent) -> Vec<Effect> {
     };
     state.is_stale = true;
     match &mut state.dialog {
-        Some(Dialog::Help { top } | Dialog::Outcome { top, .. }) => *top = top.saturating_add_signed(rows),
+        Some(Dialog::Help { top } | Dialog::Outcome { top, .. } | Dialog::Question(Question { top, .. })) => {
+            *top = top.saturating_add_signed(rows);
+        }
         Some(_) => {}
         None => navigate::step(state, rows),
     }
