@@ -143,7 +143,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Outcome {
 }
 
 /// How long nothing is asked while nothing has come. CloudWatch and Step Functions give few answers a second for a whole account.
-fn pause(backend: BackendKind) -> Duration {
+pub(super) fn pause(backend: BackendKind) -> Duration {
     match backend {
         BackendKind::Local => Duration::from_millis(250),
         BackendKind::Aws => Duration::from_secs(6),

@@ -134,7 +134,7 @@ const LOGS: &[Binding] = &[
     key(&["/"], A::Search, "search", "search by a regular expression; what is found is marked"),
     key(&["n"], A::NextHit, "", "the next line with it"),
     key(&["N"], A::LastHit, "", "the line before with it"),
-    key(&["&"], A::Filter, "filter", "only lines whose text has a match, as `bunsui logs --grep`"),
+    key(&["&"], A::Filter, "filter", "only lines whose text has a match, as for `--grep` of `bunsui logs`"),
     key(&["v"], A::Level, "level", "only lines at least as bad: all, info, warn, error"),
 ];
 

@@ -227,7 +227,9 @@ fn notice(state: &State, theme: Theme, area: Rect, frame: &mut Frame<'_>) {
     }
     if let Some((problem, _)) = &state.trouble {
         let message = problem.message.lines().next().unwrap_or_default();
-        let text = format!("not heard for {}, so this may be old: {}", since(state), printable(message));
+        let about = format!("may be old, not heard for {}: ", since(state));
+        let room = usize::from(area.width).saturating_sub(text::width(&about));
+        let text = format!("{about}{}", typed::ends(&printable(message), room));
         line(frame, area, 0, Line::styled(fit(&text, usize::from(area.width)), theme.bad()));
         return;
     }

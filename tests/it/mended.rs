@@ -151,10 +151,10 @@ fn a_record_that_is_garbage_and_a_store_that_goes_are_said() {
     database.execute("UPDATE sessions SET record = '{'", []).expect("it is written");
     drop(database);
     terminal.wait_for(|screen| {
-        screen.contains("not heard for ") && screen.contains("this may be old: what is stored")
+        screen.contains("may be old, not heard for ") && screen.contains("what is stored")
     });
     std::fs::remove_dir_all(scratch.directory().join(".bunsui")).expect("it was there");
-    terminal.wait_for(|screen| screen.contains("not heard for ") && screen.contains("not there any more"));
+    terminal.wait_for(|screen| screen.contains("not heard for ") && screen.contains("it was deleted"));
     keys(&terminal, &["1"]);
     terminal.wait_for(|screen| screen.contains("There is no session yet"));
     keys(&terminal, &["q"]);

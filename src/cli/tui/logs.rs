@@ -1,7 +1,7 @@
 //! Log lines as they come: a stream that is kept open, of which each look takes what is new.
 
 use super::reader::Reader;
-use crate::cli::logs::reading::Reading;
+use crate::cli::logs::{pause, reading::Reading};
 use crate::session::{LogFilter, SessionId, SessionRecord};
 use crate::tui::{LogPage, Problem};
 use jiff::{SignedDuration, Timestamp};
@@ -105,7 +105,8 @@ impl Open {
         }
         self.has_more = page.has_more;
         self.given += page.records.len() as u64;
-        self.next_look = Instant::now() + began.elapsed() * REST;
+        let pause = pause(reader.context.settings.backend);
+        self.next_look = Instant::now() + pause.max(began.elapsed() * REST);
         Ok(page)
     }
 }

@@ -34,6 +34,15 @@ fn spans(before: &str, after: &str, columns: usize) -> Vec<Span<'static>> {
     ]
 }
 
+/// A text that says most at its beginning and its end, as errors with their causes do.
+pub(super) fn ends(text: &str, columns: usize) -> String {
+    if width(text) <= columns {
+        return text.to_owned();
+    }
+    let room = columns.saturating_sub(1);
+    format!("{}…{}", head(text, room / 2), tail(text, room - room / 2))
+}
+
 /// The end of a text, as much as fits.
 fn tail(text: &str, columns: usize) -> &str {
     let mut places = text.char_indices().map(|(at, _)| at);
@@ -83,5 +92,13 @@ mod tests {
         check("雨量データ", 0, 5, "ータ[ ]");
         check("雨量データ", 5, 5, "[雨]量");
         check("abc", 0, 0, "[ ]");
+    }
+
+    #[test]
+    fn of_a_long_error_what_and_why_are_seen() {
+        assert_eq!(ends("the store: locked", 17), "the store: locked");
+        assert_eq!(ends("the store at `/srv/data`: locked", 17), "the stor…: locked");
+        assert_eq!(ends("雨量データ", 6), "雨…タ");
+        assert_eq!(ends("abc", 0), "…");
     }
 }

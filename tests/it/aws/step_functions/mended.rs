@@ -70,10 +70,12 @@ fn aws_that_goes_away_is_said_and_heard_again() {
     terminal.wait_for(|screen| screen.contains("0 of 1 jobs done, 1 running"));
     proxy.go_offline();
     terminal.wait_for(|screen| {
-        screen.contains("this may be old: AWS cannot be reached") && screen.contains("1 running")
+        screen.contains("may be old")
+            && screen.contains(": AWS cannot be reached")
+            && screen.contains("1 running")
     });
     proxy.go_online();
-    terminal.wait_for(|screen| !screen.contains("this may be old"));
+    terminal.wait_for(|screen| !screen.contains("may be old"));
     keys(&terminal, &["c", "Enter"]);
     terminal.wait_for(|screen| screen.contains("done") && screen.contains("cancelled"));
     keys(&terminal, &["q", "q"]);
