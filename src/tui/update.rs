@@ -212,6 +212,12 @@ fn sort(state: &mut State, action: Action) {
 
 /// Keeps what is selected in sight.
 fn settle(state: &mut State) {
+    let last = super::view::last_top(state);
+    match &mut state.dialog {
+        Some(Dialog::Help { top } | Dialog::Outcome { top, .. }) => *top = (*top).min(last),
+        Some(Dialog::Question(question)) => question.top = question.top.min(last),
+        _ => {}
+    }
     let height = usize::from(areas(state).list.height);
     match state.screen() {
         Screen::Sessions => {

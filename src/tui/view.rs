@@ -12,6 +12,7 @@ mod text;
 mod theme;
 mod typed;
 
+pub(super) use dialog::last_top;
 pub(super) use job::details;
 pub(crate) use theme::Theme;
 

@@ -54,7 +54,9 @@ fn a_session_is_started_paused_resumed_cancelled_and_retried_from_it() {
     keys(&terminal, &["Enter"]);
     terminal.wait_for(|screen| screen.contains("done") && screen.contains("it runs in the background"));
     keys(&terminal, &["Escape", "1"]);
-    terminal.wait_for(|screen| screen.contains("▶ running") && screen.contains("0/2"));
+    terminal.wait_for(|screen| {
+        screen.contains("bunsui  sessions") && screen.contains("▶ running") && screen.contains("0/2")
+    });
     keys(&terminal, &["Enter"]);
     terminal.wait_for(|screen| screen.contains("0 of 2 jobs done, 1 running") && screen.contains("second"));
 

@@ -169,7 +169,9 @@ pub(super) fn said(
         }
         Err(problem) => ("it could not be started".into(), problem.text()),
     };
-    state.outcomes.push(Dialog::Outcome { title, text, top: 0 });
+    // What was done is said last, after what was said before it was done.
+    let top = if title == "done" { usize::MAX } else { 0 };
+    state.outcomes.push(Dialog::Outcome { title, text, top });
     if matches!(state.dialog, Some(Dialog::Busy { .. })) {
         state.dialog = None;
     }

@@ -1,7 +1,7 @@
 //! What is in front of a screen: help, what will be done, a form, what came of it.
 
 use super::Theme;
-use super::text::{fit, pad, width};
+use super::text::{fit, pad, rows_of, width};
 use super::typed::{hidden, typed};
 use crate::report::text::{printable, printable_lines};
 use crate::tui::form::{Field, FieldKind, Form, Goal};
@@ -13,24 +13,45 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Paragraph, Wrap};
 
+/// A box in front of the screen.
+struct Boxed<'t> {
+    title: &'t str,
+    hint: &'static str,
+    lines: Vec<Line<'static>>,
+    /// The first line that is seen.
+    top: usize,
+}
+
 pub(super) fn draw(state: &State, theme: Theme, frame: &mut Frame<'_>) {
-    match &state.dialog {
-        None => {}
-        Some(Dialog::Help { top }) => {
-            framed("keys", "any other key closes", help(state), *top, state, frame);
+    if let Some(boxed) = boxed(state, theme) {
+        framed(boxed, state, frame);
+    }
+}
+
+/// Down to where what is in front can be scrolled.
+pub(in crate::tui) fn last_top(state: &State) -> usize {
+    boxed(state, Theme::Plain).map_or(0, |boxed| placed(&boxed, state).1)
+}
+
+fn boxed(state: &State, theme: Theme) -> Option<Boxed<'_>> {
+    let columns = usize::from(state.size.width);
+    Some(match state.dialog.as_ref()? {
+        Dialog::Help { top } => {
+            Boxed { title: "keys", hint: "any other key closes", lines: help(state), top: *top }
         }
-        Some(Dialog::Busy { title }) => {
-            framed(title, "Esc looks away; it goes on", vec![Line::from("under way …")], 0, state, frame);
+        Dialog::Busy { title } => {
+            let lines = vec![Line::from("under way …")];
+            Boxed { title, hint: "Esc looks away; it goes on", lines, top: 0 }
         }
-        Some(Dialog::Outcome { title, text, top }) => {
+        Dialog::Outcome { title, text, top } => {
             let lines = printable_lines(text).lines().map(|line| Line::from(line.to_owned())).collect();
-            framed(title, "any other key closes", lines, *top, state, frame);
+            Boxed { title, hint: "any other key closes", lines, top: *top }
         }
-        Some(Dialog::Confirm(confirm)) => {
-            let lines = confirm_lines(confirm, usize::from(state.size.width), theme);
-            framed(&confirm.title, "Enter does it, Esc does not", lines, 0, state, frame);
+        Dialog::Confirm(confirm) => {
+            let lines = confirm_lines(confirm, columns, theme);
+            Boxed { title: &confirm.title, hint: "Enter does it, Esc does not", lines, top: 0 }
         }
-        Some(Dialog::Question(question)) => {
+        Dialog::Question(question) => {
             let way = &question.ways[question.at];
             let hint = match (way.is_open(), question.ways.len()) {
                 (true, 1) => "Enter does it, Esc does not",
@@ -39,34 +60,28 @@ pub(super) fn draw(state: &State, theme: Theme, frame: &mut Frame<'_>) {
                 (false, _) => "Tab: the other way; Esc: back",
             };
             let lines = question_lines(question, theme);
-            framed(&question.title, hint, lines, question.top, state, frame);
+            Boxed { title: &question.title, hint, lines, top: question.top }
         }
-        Some(Dialog::Form(form)) => {
+        Dialog::Form(form) => {
             let hint = match (&form.goal, form.has_next()) {
                 (_, true) => "Enter: the next parameter; Tab, arrows: any; Esc: do not",
                 (Goal::Do(_), false) => "Enter: start; Tab, arrows: any; Esc: do not",
                 (Goal::Ask(_), false) => "Enter: what would be done; Esc: do not",
             };
             let top = (form.lines.len() + form.at * 3).saturating_sub(usize::from(state.size.height) / 2);
-            framed(
-                &form.title,
-                hint,
-                form_lines(form, usize::from(state.size.width), theme),
-                top,
-                state,
-                frame,
-            );
+            Boxed { title: &form.title, hint, lines: form_lines(form, columns, theme), top }
         }
-    }
+    })
 }
 
-/// A box in the middle, as large as what is in it.
-fn framed(title: &str, hint: &str, lines: Vec<Line<'_>>, top: usize, state: &State, frame: &mut Frame<'_>) {
+/// In the middle, as large as what is in it; and the last line that can be the first one.
+fn placed(boxed: &Boxed<'_>, state: &State) -> (Rect, usize) {
     let (columns, rows) = (state.size.width, state.size.height);
-    let widest = lines.iter().map(Line::width).max().unwrap_or(0).max(width(title) + 4).max(width(hint) + 4);
+    let of_lines = boxed.lines.iter().map(Line::width).max().unwrap_or(0);
+    let widest = of_lines.max(width(boxed.title) + 4).max(width(boxed.hint) + 4);
     let box_width = u16::try_from(widest + 4).unwrap_or(columns).min(columns.saturating_sub(2));
-    let inside = box_width.saturating_sub(4).max(1);
-    let wrapped: usize = lines.iter().map(|line| line.width().max(1).div_ceil(usize::from(inside))).sum();
+    let inside = usize::from(box_width.saturating_sub(4).max(1));
+    let wrapped: usize = boxed.lines.iter().map(|line| rows_of(&line.to_string(), inside)).sum();
     let box_height = u16::try_from(wrapped + 2).unwrap_or(rows).min(rows.saturating_sub(2));
     let area = Rect {
         x: columns.saturating_sub(box_width) / 2,
@@ -74,8 +89,12 @@ fn framed(title: &str, hint: &str, lines: Vec<Line<'_>>, top: usize, state: &Sta
         width: box_width,
         height: box_height,
     };
-    let room = usize::from(box_height.saturating_sub(2));
-    let last = wrapped.saturating_sub(room);
+    (area, wrapped.saturating_sub(usize::from(box_height.saturating_sub(2))))
+}
+
+fn framed(boxed: Boxed<'_>, state: &State, frame: &mut Frame<'_>) {
+    let (area, last) = placed(&boxed, state);
+    let Boxed { title, hint, lines, top } = boxed;
     let top = top.min(last);
     let more = match (last, top < last) {
         (0, _) => "",
@@ -85,7 +104,7 @@ fn framed(title: &str, hint: &str, lines: Vec<Line<'_>>, top: usize, state: &Sta
     frame.render_widget(Clear, area);
     let block = Block::bordered()
         .title(Line::styled(
-            format!(" {} ", fit(title, usize::from(inside))),
+            format!(" {} ", fit(title, usize::from(area.width.saturating_sub(4)))),
             Style::new().add_modifier(Modifier::BOLD),
         ))
         .title_bottom(Line::from(format!(" {hint}{more} ")))

@@ -38,7 +38,7 @@ fn started(terminal: &Terminal, fields: &[&str]) {
     }
     terminal.wait_for(|screen| screen.contains("it runs in the background"));
     keys(terminal, &["Escape", "1"]);
-    terminal.wait_for(|screen| screen.contains("▶ running"));
+    terminal.wait_for(|screen| screen.contains("bunsui  sessions") && screen.contains("▶ running"));
     keys(terminal, &["Enter"]);
 }
 

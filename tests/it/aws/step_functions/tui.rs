@@ -26,7 +26,7 @@ fn a_session_on_aws_is_started_cancelled_and_retried_from_a_terminal() {
     keys(&terminal, &["Enter"]);
     terminal.wait_for(|screen| screen.contains("it runs in the background"));
     keys(&terminal, &["Escape", "1"]);
-    terminal.wait_for(|screen| screen.contains("▶ running") && screen.contains("0/2"));
+    terminal.wait_for(|screen| screen.contains("bunsui  sessions") && screen.contains("▶ running"));
     keys(&terminal, &["Enter"]);
     terminal.wait_for(|screen| screen.contains("0 of 2 jobs done, 1 running"));
     keys(&terminal, &["c"]);
