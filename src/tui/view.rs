@@ -70,7 +70,7 @@ pub(super) fn areas(state: &State) -> Areas {
     let aside = match screen {
         Screen::Session | Screen::Pipelines if body >= 14 => body - list,
         // The table itself is what one looks at here.
-        Screen::Sessions if body >= 24 => 5,
+        Screen::Sessions if body >= 24 => 6,
         _ => 0,
     };
     Areas {

@@ -15,6 +15,8 @@ struct Columns {
     pipeline: usize,
     status: usize,
     created: usize,
+    /// Who began it, and labels.
+    more: usize,
     is_wide: bool,
 }
 
@@ -33,10 +35,13 @@ impl Columns {
         let id = if is_wide { 22 } else { 0 };
         // Of few columns the year gets none.
         let created = if is_wide { 16 } else { 14 };
-        let fixed = 2 + id + status + created + TOOK + JOBS + 10;
+        let gaps = if is_wide { 12 } else { 10 };
+        let fixed = 2 + id + status + created + TOOK + JOBS + gaps;
         let left = usize::from(columns).saturating_sub(fixed).max(8);
         let longest = rows.map(|row| width(&row.record.pipeline_id)).max().unwrap_or(0).max(8);
-        Self { id, pipeline: left.min(longest), status, created, is_wide }
+        let pipeline = left.min(longest);
+        let more = (left - pipeline).min(60);
+        Self { id, pipeline, status, created, more, is_wide }
     }
 }
 
@@ -115,7 +120,7 @@ fn row_line(state: &State, row: &SessionRow, columns: &Columns, theme: Theme) ->
         for (key, value) in &record.labels {
             more.push_str(&printable(&format!("  {key}={value}")));
         }
-        spans.push(Span::raw(fit(&more, 60)));
+        spans.push(Span::raw(fit(&more, columns.more)));
     }
     Line::from(spans)
 }
@@ -141,6 +146,10 @@ fn aside(state: &State, theme: Theme, areas: Areas, frame: &mut Frame<'_>) {
     let parameters = parameters(record);
     if !parameters.is_empty() {
         lines.push(format!("parameters  {}", parameters.join(" · ")));
+    }
+    if !record.labels.is_empty() {
+        let labels: Vec<String> = record.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        lines.push(format!("labels      {}", labels.join(" · ")));
     }
     for (at, text) in lines.into_iter().enumerate() {
         let text = fit(&printable(&text), usize::from(areas.aside.width));
