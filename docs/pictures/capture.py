@@ -1,8 +1,8 @@
-"""From `tmux capture-pane -e -p` on standard input to an SVG of that terminal on standard output.
+"""From `tmux capture-pane -e -N -p` on standard input to an SVG of that terminal on standard output.
 
 The pictures of docs/tui.md are made with it:
 
-    tmux capture-pane -e -p -t SESSION | python3 docs/pictures/capture.py > docs/pictures/NAME.svg
+    tmux capture-pane -e -N -p -t SESSION | python3 docs/pictures/capture.py > docs/pictures/NAME.svg
 """
 
 import html

@@ -16,7 +16,7 @@ use crate::session::{LogFilter, LogOrigin, LogRecord, SessionId, SessionRecord, 
 use crate::settings::BackendKind;
 use jiff::{SignedDuration, Timestamp};
 use reading::Reading;
-use regex::{Regex, RegexBuilder};
+use regex::Regex;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -113,18 +113,10 @@ impl Args {
 
     fn pattern(&self) -> Result<Option<Regex>, Failure> {
         let Some(pattern) = &self.grep else { return Ok(None) };
-        let regex = RegexBuilder::new(pattern).case_insensitive(self.ignore_case).build();
-        regex.map(Some).map_err(|error| {
-            let message = match &error {
-                regex::Error::CompiledTooBig(most) => format!("it takes more than {most} bytes of memory"),
-                // The last line says what; those before it show where.
-                error => {
-                    let message = error.to_string();
-                    message.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
-                }
-            };
-            Failure::bad_input(BadPattern { pattern: pattern.clone(), message })
-        })
+        let regex = LogFilter::regex(pattern, self.ignore_case);
+        regex
+            .map(Some)
+            .map_err(|message| Failure::bad_input(BadPattern { pattern: pattern.clone(), message }))
     }
 }
 
@@ -152,7 +144,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Outcome {
 }
 
 /// How long nothing is asked while nothing has come. CloudWatch and Step Functions give few answers a second for a whole account.
-fn pause(backend: BackendKind) -> Duration {
+pub(super) fn pause(backend: BackendKind) -> Duration {
     match backend {
         BackendKind::Local => Duration::from_millis(250),
         BackendKind::Aws => Duration::from_secs(6),

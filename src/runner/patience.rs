@@ -8,8 +8,8 @@
 
 use super::dispatcher::Executions;
 use super::port::{
-    ApiUse, Commit, Engine, EngineError, ExecutionEnd, HoldRecord, Leftovers, ObjectStore, Redrivable,
-    SessionFilter, SessionStore, StartExecution, StoreError,
+    ApiUse, Commit, Engine, EngineError, ExecutionEnd, HoldRecord, Leftovers, ObjectStore, Readable,
+    Redrivable, SessionFilter, SessionStore, StartExecution, StoreError,
 };
 use crate::session::{JobRecord, RequestRecord, SessionEvent, SessionId, SessionRecord};
 use async_trait::async_trait;
@@ -216,8 +216,8 @@ impl SessionStore for Patient<dyn SessionStore> {
         self.patience.call(|| self.inner.session(id)).await
     }
 
-    async fn sessions(&self, filter: &SessionFilter) -> Result<Vec<SessionRecord>, StoreError> {
-        self.patience.call(|| self.inner.sessions(filter)).await
+    async fn readable_sessions(&self, filter: &SessionFilter) -> Result<Readable, StoreError> {
+        self.patience.call(|| self.inner.readable_sessions(filter)).await
     }
 
     async fn jobs(&self, id: &SessionId) -> Result<Vec<JobRecord>, StoreError> {

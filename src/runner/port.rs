@@ -279,7 +279,13 @@ pub trait SessionStore: Send + Sync {
     async fn session(&self, id: &SessionId) -> Result<Option<SessionRecord>, StoreError>;
 
     /// The newest sessions first.
-    async fn sessions(&self, filter: &SessionFilter) -> Result<Vec<SessionRecord>, StoreError>;
+    async fn sessions(&self, filter: &SessionFilter) -> Result<Vec<SessionRecord>, StoreError> {
+        let Readable { sessions, damaged } = self.readable_sessions(filter).await?;
+        damaged.into_iter().next().map_or(Ok(sessions), Err)
+    }
+
+    /// The same, where one that cannot be read keeps no other from being seen.
+    async fn readable_sessions(&self, filter: &SessionFilter) -> Result<Readable, StoreError>;
 
     /// The jobs of a session that have a record, in no order.
     async fn jobs(&self, id: &SessionId) -> Result<Vec<JobRecord>, StoreError>;
@@ -462,6 +468,15 @@ pub enum StoreError {
         /// Why.
         message: String,
     },
+}
+
+/// Sessions, and what is wrong with those among them that cannot be read.
+#[derive(Debug, Default)]
+pub struct Readable {
+    /// The newest first.
+    pub sessions: Vec<SessionRecord>,
+    /// An error each.
+    pub damaged: Vec<StoreError>,
 }
 
 /// What the keys of deployments begin with.

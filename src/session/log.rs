@@ -1,6 +1,6 @@
 //! Log lines of a session. Those of operations are stored as JSON Lines, an object an operation and attempt or more.
 
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
@@ -67,6 +67,21 @@ pub struct LogFilter {
 }
 
 impl LogFilter {
+    /// What a pattern means, or what is wrong with it.
+    ///
+    /// # Errors
+    /// Where it is no regular expression: why, in a line.
+    pub fn regex(pattern: &str, ignores_case: bool) -> Result<Regex, String> {
+        RegexBuilder::new(pattern).case_insensitive(ignores_case).build().map_err(|error| match &error {
+            regex::Error::CompiledTooBig(most) => format!("it takes more than {most} bytes of memory"),
+            // The last line says what; those before it show where.
+            error => {
+                let message = error.to_string();
+                message.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
+            }
+        })
+    }
+
     /// Whether lines of a job are wanted.
     pub fn wants_job(&self, job: &str) -> bool {
         self.job.as_ref().is_none_or(|wanted| wanted == job)

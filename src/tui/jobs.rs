@@ -7,6 +7,7 @@ use super::source::Counts;
 use crate::session::{EventKind, JobRecord, JobStatus, SessionEvent};
 use indexmap::IndexMap;
 use jiff::Timestamp;
+use std::collections::VecDeque;
 
 /// A job as its events tell.
 #[derive(Debug, Clone)]
@@ -27,7 +28,12 @@ pub(super) struct OperationRow {
     pub(super) ended_at: Option<Timestamp>,
     /// The last error's name.
     pub(super) error: Option<String>,
+    /// Tries that came before, of many the last: which, and what was wrong.
+    pub(super) earlier: VecDeque<(u32, String)>,
 }
+
+/// Earlier tries of an operation that are told of.
+const MOST_TRIES: usize = 10;
 
 /// Where an operation stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +50,8 @@ pub(super) struct Jobs {
     pub(super) rows: IndexMap<String, JobRow>,
     /// The number of the last event.
     pub(super) seen: u64,
+    /// When its present go began, where that is not the first.
+    pub(super) retried_at: Option<Timestamp>,
 }
 
 impl Jobs {
@@ -86,6 +94,7 @@ impl Jobs {
                     row.operations.clear();
                 }
             }
+            EventKind::SessionRetried { .. } => self.retried_at = Some(at),
             EventKind::JobsRemoved { jobs } => {
                 for job in jobs {
                     self.rows.shift_remove(job);
@@ -206,7 +215,16 @@ impl JobRow {
             started_at: at,
             ended_at: None,
             error: None,
+            earlier: VecDeque::new(),
         });
+        if row.try_number < *number
+            && let Some(error) = row.error.take()
+        {
+            row.earlier.push_back((row.try_number, error));
+            if row.earlier.len() > MOST_TRIES {
+                row.earlier.pop_front();
+            }
+        }
         row.state = state;
         row.try_number = *number;
         row.ended_at = is_over.then_some(at);

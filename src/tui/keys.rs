@@ -8,6 +8,8 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 pub(super) enum Action {
     Help,
     Quit,
+    Suspend,
+    Redraw,
     Back,
     Up,
     Down,
@@ -29,6 +31,7 @@ pub(super) enum Action {
     Cancel,
     Retry,
     Start,
+    Deploy,
     Fold,
     Follow,
     Level,
@@ -94,31 +97,33 @@ const EVERYWHERE: &[Binding] = &[
     key(&["G", "End"], A::Last, "", "the last line"),
     key(&["1"], A::Sessions, "", "the sessions"),
     key(&["2"], A::Pipelines, "", "the pipelines"),
+    key(&["Ctrl-Z"], A::Suspend, "", "stop, until the shell's `fg`"),
+    key(&["Ctrl-L"], A::Redraw, "", "draw all of it anew"),
 ];
 
 const SESSIONS: &[Binding] = &[
     key(&["Enter", "l", "Right"], A::Open, "open", "look at the session, as a second click does"),
+    key(&["L"], A::Logs, "logs", "its log lines"),
     key(&["/"], A::Filter, "filter", "only sessions with this text, also in their labels"),
     key(&["p"], A::Pause, "pause", "pause it"),
     key(&["r"], A::Resume, "resume", "go on with it"),
     key(&["c"], A::Cancel, "cancel", "cancel it"),
-    key(&["t"], A::Retry, "retry", "run again what did not succeed"),
+    key(&["t"], A::Retry, "retry", "run again what did not succeed, also with a mended file"),
     key(&["s"], A::Sort, "sort", "sort: newest, pipeline, status, duration"),
     key(&["S"], A::Reverse, "", "the other way round"),
-    key(&["L"], A::Logs, "logs", "its log lines"),
 ];
 
 const SESSION: &[Binding] = &[
     key(&["Enter", "l", "Right"], A::Open, "details", "all about the job"),
+    key(&["L"], A::Logs, "logs", "the session's log lines"),
+    key(&["o"], A::JobLogs, "", "the job's log lines"),
     key(&["/"], A::Filter, "filter", "only jobs with this text in name or status"),
     key(&["p"], A::Pause, "pause", "pause it"),
     key(&["r"], A::Resume, "resume", "go on with it"),
     key(&["c"], A::Cancel, "cancel", "cancel it"),
-    key(&["t"], A::Retry, "retry", "run again what did not succeed"),
+    key(&["t"], A::Retry, "retry", "run again what did not succeed, also with a mended file"),
     key(&["s"], A::Sort, "sort", "sort: graph, what failed first, the longest first"),
     key(&["n"], A::FailedNext, "", "the next job that failed or runs"),
-    key(&["L"], A::Logs, "logs", "the session's log lines"),
-    key(&["o"], A::JobLogs, "", "the job's log lines"),
 ];
 
 const DETAILS: &[Binding] = &[key(&["o", "L"], A::JobLogs, "logs", "the job's log lines")];
@@ -126,10 +131,10 @@ const DETAILS: &[Binding] = &[key(&["o", "L"], A::JobLogs, "logs", "the job's lo
 const LOGS: &[Binding] = &[
     key(&["Enter", "l", "Right"], A::Open, "whole", "the whole line, and what came with it"),
     key(&["f"], A::Follow, "follow", "follow what comes, or stay"),
-    key(&["/"], A::Search, "search", "search; what is found is marked"),
+    key(&["/"], A::Search, "search", "search by a regular expression; what is found is marked"),
     key(&["n"], A::NextHit, "", "the next line with it"),
     key(&["N"], A::LastHit, "", "the line before with it"),
-    key(&["&"], A::Filter, "filter", "only lines with this text in job, operation or message"),
+    key(&["&"], A::Filter, "filter", "only lines whose text has a match, as for `--grep` of `bunsui logs`"),
     key(&["v"], A::Level, "level", "only lines at least as bad: all, info, warn, error"),
 ];
 
@@ -137,6 +142,7 @@ const PIPELINES: &[Binding] = &[
     key(&["Enter", "l", "Right"], A::Open, "open", "look at the last session"),
     key(&["Space"], A::Fold, "jobs", "show its jobs, or hide them"),
     key(&["x"], A::Start, "start", "start it: a form asks for its parameters"),
+    key(&["d"], A::Deploy, "", "on AWS: deploy it; first it is said what changes"),
     key(&["/"], A::Filter, "filter", "only pipelines with this text in name or file"),
 ];
 
@@ -177,10 +183,7 @@ fn name(event: KeyEvent) -> Option<String> {
 }
 
 /// What stands in the last line of a screen: `?` first.
-pub(super) fn hints(place: Place) -> Vec<(&'static str, &'static str)> {
+pub(super) fn hints(place: Place) -> impl Iterator<Item = &'static Binding> {
     let bindings = bindings(Place::Everywhere).iter().chain(bindings(place));
-    bindings
-        .filter(|binding| !binding.hint.is_empty())
-        .map(|binding| (binding.keys[0], binding.hint))
-        .collect()
+    bindings.filter(|binding| !binding.hint.is_empty())
 }

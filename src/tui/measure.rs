@@ -66,7 +66,7 @@ fn session(count: usize) -> Session {
             session.jobs.apply(&SessionEvent { number, at: at(number), kind });
         }
     }
-    session.draw();
+    session.draw(200);
     session.arrange(at(number));
     session
 }

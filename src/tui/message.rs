@@ -1,7 +1,7 @@
 //! What happens to the terminal, and what follows from it.
 
-use super::source::{Command, Counts, Found, Opened, Page, Problem, Said, SessionRow};
-use crate::session::{LogRecord, SessionId};
+use super::source::{Command, Counts, Found, Listed, LogPage, Opened, Page, Problem, Said};
+use crate::session::SessionId;
 use jiff::Timestamp;
 use ratatui::crossterm::event::{KeyEvent, MouseEvent};
 
@@ -10,6 +10,8 @@ use ratatui::crossterm::event::{KeyEvent, MouseEvent};
 pub(super) enum Message {
     /// A key went down.
     Key(KeyEvent),
+    /// A text was pasted.
+    Paste(String),
     /// The mouse was used.
     Mouse(MouseEvent),
     /// The terminal has another size.
@@ -23,13 +25,13 @@ pub(super) enum Message {
 /// What came of a request.
 #[derive(Debug)]
 pub(super) enum Answer {
-    Sessions(Result<Vec<SessionRow>, Problem>),
+    Sessions(Result<Listed, Problem>),
     Counts(Result<Vec<(SessionId, Counts)>, Problem>),
     Opened(SessionId, Box<Result<Opened, Problem>>),
     Page(SessionId, Box<Result<Page, Problem>>),
-    Logs(LogsOf, Result<Option<(u64, Vec<LogRecord>)>, Problem>),
+    Logs(LogsOf, Result<LogPage, Problem>),
     Pipelines(Result<Vec<Found>, Problem>),
-    Said(Purpose, Result<Said, Problem>),
+    Said(Purpose, Command, Result<Said, Problem>),
 }
 
 /// Whose log lines.
@@ -65,6 +67,10 @@ pub(super) enum Request {
 pub(super) enum Effect {
     /// Leave.
     Quit,
+    /// Stop, until the shell lets it go on.
+    Suspend,
+    /// Draw all of it anew.
+    Redraw,
     /// Ask this; the answer is a message.
     Ask(Request),
 }

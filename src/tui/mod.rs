@@ -6,12 +6,15 @@
 //! so and tries again.
 
 mod form;
+mod inputs;
 mod jobs;
 mod keys;
+mod line;
 mod list;
 mod measure;
 mod message;
 mod run;
+mod sixteen;
 mod source;
 mod state;
 mod update;
@@ -19,7 +22,9 @@ mod view;
 
 pub use measure::{Measured, measure};
 pub(crate) use run::run;
-pub(crate) use source::{Command, Counts, Found, Opened, Page, Problem, Said, SessionRow, Source};
+pub(crate) use source::{
+    Command, Counts, Found, Listed, LogPage, Opened, Page, Problem, Said, SessionRow, Source,
+};
 pub(crate) use view::Theme;
 
 #[cfg(test)]

@@ -1,15 +1,22 @@
 //! The loop: keys, time, signals and answers go in; frames and requests come out.
 
 use super::message::{Answer, Effect, Message, Request};
+use super::sixteen::Sixteen;
 use super::source::Source;
 use super::state::State;
 use super::update::update;
 use super::view::{Theme, view};
 use jiff::Timestamp;
-use ratatui::DefaultTerminal;
-use ratatui::crossterm::event::{self, DisableMouseCapture, EnableMouseCapture, Event};
-use ratatui::crossterm::execute;
-use std::io::stdout;
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+use ratatui::crossterm::event::{
+    self, DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture, Event,
+};
+use ratatui::crossterm::terminal::{
+    Clear, ClearType, EnterAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
+use ratatui::crossterm::{cursor, execute};
+use std::io::{Stdout, stdout};
 use std::sync::mpsc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -47,29 +54,61 @@ pub(crate) fn run(source: &dyn Source, theme: Theme, runtime: &Runtime) -> std::
 
 /// The terminal, taken; given back with this value.
 struct Screen {
-    terminal: DefaultTerminal,
+    terminal: Terminal<CrosstermBackend<Sixteen<Stdout>>>,
 }
 
 impl Screen {
     fn open() -> std::io::Result<Self> {
-        let terminal = ratatui::try_init()?;
-        let screen = Self { terminal };
+        let terminal = Terminal::new(CrosstermBackend::new(Sixteen::new(stdout())))?;
+        let mut screen = Self { terminal };
         let hook = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
-            let _ = execute!(stdout(), DisableMouseCapture);
+            let _ = execute!(stdout(), DisableMouseCapture, DisableBracketedPaste);
+            let _ = ratatui::try_restore();
             hook(panic);
         }));
-        execute!(stdout(), EnableMouseCapture)?;
+        screen.enter()?;
         Ok(screen)
+    }
+
+    /// Gives the terminal back for a while.
+    fn leave(&mut self) {
+        let _ = execute!(stdout(), DisableMouseCapture, DisableBracketedPaste);
+        let _ = self.terminal.show_cursor();
+        let _ = ratatui::try_restore();
+    }
+
+    /// Takes it again, whatever was done with it meanwhile.
+    fn enter(&mut self) -> std::io::Result<()> {
+        // It remembers that it was on, and would do nothing.
+        disable_raw_mode()?;
+        enable_raw_mode()?;
+        let modes = (EnterAlternateScreen, cursor::Hide);
+        execute!(stdout(), modes.0, modes.1, EnableMouseCapture, EnableBracketedPaste)?;
+        self.wipe()
+    }
+
+    /// The next frame is drawn as a whole. ratatui's own way asks the terminal for its cursor, and the answer would be taken
+    /// for keys by whoever hears those.
+    fn wipe(&mut self) -> std::io::Result<()> {
+        self.terminal.swap_buffers();
+        execute!(stdout(), Clear(ClearType::All))
     }
 }
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        let _ = execute!(stdout(), DisableMouseCapture);
-        let _ = self.terminal.show_cursor();
-        let _ = ratatui::try_restore();
+        self.leave();
     }
+}
+
+/// Stops this process and what it was started with, as Ctrl-Z does where nobody takes that key; until a shell lets it go on.
+async fn stop(go_on: &mut tokio::signal::unix::Signal) {
+    /// Where nobody could let it go on, such a signal does nothing.
+    const LONGEST: Duration = Duration::from_millis(300);
+    let _ = rustix::process::kill_current_process_group(rustix::process::Signal::TSTP);
+    // Another thread may be the one that it stops.
+    let _ = tokio::time::timeout(LONGEST, go_on.recv()).await;
 }
 
 /// Hears keys and the mouse, for as long as the process lives: a read of the terminal cannot be called off.
@@ -80,7 +119,8 @@ fn listen(messages: UnboundedSender<Message>) {
                 Event::Key(key) => Message::Key(key),
                 Event::Mouse(mouse) => Message::Mouse(mouse),
                 Event::Resize(width, height) => Message::Resize(width, height),
-                Event::FocusGained | Event::FocusLost | Event::Paste(_) => continue,
+                Event::Paste(text) => Message::Paste(text),
+                Event::FocusGained | Event::FocusLost => continue,
             };
             if messages.send(message).is_err() {
                 break;
@@ -124,12 +164,15 @@ async fn answer(source: &dyn Source, request: Request) -> Answer {
             let page = source.page(&id, after).await;
             Answer::Page(id, Box::new(page))
         }
-        Request::Logs(of, known) => {
-            let logs = source.logs(&of.session, of.job.as_deref(), known).await;
+        Request::Logs(of, given) => {
+            let logs = source.logs(&of.session, of.job.as_deref(), given).await;
             Answer::Logs(of, logs)
         }
         Request::Pipelines => Answer::Pipelines(source.pipelines().await),
-        Request::Command(purpose, command) => Answer::Said(purpose, source.command(&command).await),
+        Request::Command(purpose, command) => {
+            let said = source.command(&command).await;
+            Answer::Said(purpose, command, said)
+        }
     }
 }
 
@@ -145,12 +188,18 @@ async fn drive(
     state.is_remote = source.is_remote();
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut signals = Signals::new()?;
+    let (mut signals, mut go_on) = (Signals::new()?, go_on()?);
     loop {
         let first = tokio::select! {
             Some(message) = inbox.recv() => message,
             _ = tick.tick() => Message::Tick(Timestamp::now()),
             () = signals.any() => return Ok(()),
+            // Something else had stopped it, and the terminal may have been used.
+            _ = go_on.recv() => {
+                screen.enter()?;
+                state.is_stale = true;
+                Message::Tick(Timestamp::now())
+            }
             () = over.cancelled() => return Ok(()),
         };
         // All that came meanwhile is one frame.
@@ -159,6 +208,13 @@ async fn drive(
             for effect in update(&mut state, message) {
                 match effect {
                     Effect::Quit => return Ok(()),
+                    Effect::Suspend => {
+                        screen.leave();
+                        stop(&mut go_on).await;
+                        screen.enter()?;
+                        state.is_stale = true;
+                    }
+                    Effect::Redraw => screen.wipe()?,
                     Effect::Ask(request) => asked(request),
                 }
             }
@@ -173,6 +229,12 @@ async fn drive(
             })?;
         }
     }
+}
+
+/// What tells a program that was stopped that it goes on.
+fn go_on() -> std::io::Result<tokio::signal::unix::Signal> {
+    use tokio::signal::unix::{SignalKind, signal};
+    signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))
 }
 
 /// What ends a program that nobody looks at any more.

@@ -16,7 +16,7 @@ pub(crate) trait Source: Send + Sync {
     fn is_remote(&self) -> bool;
 
     /// The newest sessions first.
-    async fn sessions(&self, limit: usize) -> Result<Vec<SessionRow>, Problem>;
+    async fn sessions(&self, limit: usize) -> Result<Listed, Problem>;
 
     /// How far these sessions are, those that are there.
     async fn counts(&self, ids: &[SessionId]) -> Result<Vec<(SessionId, Counts)>, Problem>;
@@ -27,13 +27,9 @@ pub(crate) trait Source: Send + Sync {
     /// The session, and its events after a number.
     async fn page(&self, id: &SessionId, after: u64) -> Result<Page, Problem>;
 
-    /// Its log lines in order of time, of one job or of all; none where nothing came since `known`.
-    async fn logs(
-        &self,
-        id: &SessionId,
-        job: Option<&str>,
-        known: u64,
-    ) -> Result<Option<(u64, Vec<LogRecord>)>, Problem>;
+    /// Its log lines, of one job or of all, after as many as were given before. They follow each other as
+    /// `bunsui logs --follow` has them; where they are begun anew, the answer says so by what came before.
+    async fn logs(&self, id: &SessionId, job: Option<&str>, given: u64) -> Result<LogPage, Problem>;
 
     /// The pipeline files of the project as they are now, and the pipelines that have run.
     async fn pipelines(&self) -> Result<Vec<Found>, Problem>;
@@ -51,6 +47,14 @@ pub(crate) struct Problem {
     pub(crate) help: Option<String>,
 }
 
+impl Problem {
+    /// All of it.
+    pub(crate) fn text(&self) -> String {
+        let help = self.help.as_ref().map(|help| format!("\n{help}")).unwrap_or_default();
+        format!("{}{help}", self.message)
+    }
+}
+
 /// A session in the list.
 #[derive(Debug, Clone)]
 pub(crate) struct SessionRow {
@@ -58,6 +62,15 @@ pub(crate) struct SessionRow {
     pub(crate) record: SessionRecord,
     /// Whether somebody drives it.
     pub(crate) is_driven: bool,
+}
+
+/// Sessions of the store.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Listed {
+    /// The newest first.
+    pub(crate) rows: Vec<SessionRow>,
+    /// Of those among them that cannot be read, what is wrong.
+    pub(crate) damaged: Vec<Problem>,
 }
 
 /// How many of a session's jobs are where.
@@ -93,6 +106,17 @@ pub(crate) struct Page {
     pub(crate) has_more: bool,
 }
 
+/// Log lines that came.
+#[derive(Debug, Clone)]
+pub(crate) struct LogPage {
+    /// How many were given before the first of them: as many as were asked from, or none.
+    pub(crate) before: u64,
+    /// In order.
+    pub(crate) records: Vec<LogRecord>,
+    /// There are more already.
+    pub(crate) has_more: bool,
+}
+
 /// A pipeline: a file of the project, one that has run, or both.
 #[derive(Debug, Clone)]
 pub(crate) struct Found {
@@ -112,6 +136,18 @@ pub(crate) struct Found {
     pub(crate) last: Option<SessionRow>,
     /// How the jobs of that one stand; one that is not here is pending.
     pub(crate) jobs: BTreeMap<String, JobStatus>,
+}
+
+impl Found {
+    /// Its jobs, each after those that it waits for; of one that has no valid file here, those of its last session.
+    pub(crate) fn job_names(&self) -> Vec<&str> {
+        match &self.pipeline {
+            Some(pipeline) => {
+                pipeline.graph.order.iter().map(|job| pipeline.jobs[*job].id.as_str()).collect()
+            }
+            None => self.jobs.keys().map(String::as_str).collect(),
+        }
+    }
 }
 
 /// A command line of bunsui.
@@ -139,4 +175,14 @@ pub(crate) struct Said {
     pub(crate) stdout: String,
     /// Talk.
     pub(crate) stderr: String,
+}
+
+impl Said {
+    /// All of it: data last, which is what was asked for.
+    pub(crate) fn text(&self) -> String {
+        let (talk, data) = (self.stderr.trim_end(), self.stdout.trim_end());
+        // The id that is printed for scripts is a part of what was said to people.
+        let data = if talk.contains(data) { "" } else { data };
+        [talk, data].join("\n").trim().to_owned()
+    }
 }

@@ -1,15 +1,22 @@
 //! Every screen at 80x24 as it is drawn, and what keys lead to. Nothing is read: answers are given by the test.
 
-use super::form::Form;
+mod details;
+mod forms;
+mod known;
+mod logs;
+mod look;
+mod retry;
+mod typing;
+
 use super::keys::{Place, bindings};
 use super::message::{Answer, Effect, LogsOf, Message, Purpose, Request};
-use super::source::{Command, Counts, Found, Opened, Page, Problem, Said, SessionRow};
-use super::state::{Dialog, State};
+use super::source::{Command, Counts, Found, Listed, Opened, Page, Problem, Said, SessionRow};
+use super::state::State;
 use super::update::update;
 use super::view::{Theme, view};
 use crate::session::{
-    EventKind, FailureRecord, LogRecord, OutputRecord, RunnerRecord, SessionEvent, SessionId, SessionRecord,
-    SessionStatus,
+    EventKind, FailureRecord, JobStatus, LogRecord, OutputRecord, RunnerRecord, SessionEvent, SessionId,
+    SessionRecord, SessionStatus,
 };
 use jiff::{SignedDuration, Timestamp};
 use ratatui::Terminal;
@@ -49,24 +56,30 @@ fn rows() -> Vec<SessionRow> {
     ]
 }
 
+fn listed(rows: Vec<SessionRow>) -> Listed {
+    Listed { rows, damaged: Vec::new() }
+}
+
 /// The state of a terminal, with what the test lets happen to it.
 struct Screen {
     state: State,
     asked: Vec<Request>,
     has_left: bool,
+    /// What was asked of the terminal itself.
+    of_terminal: Vec<Effect>,
 }
 
 impl Screen {
     fn new(width: u16, height: u16) -> Self {
         let state = State::new("local .bunsui".into(), Size { width, height }, at(30));
-        let mut screen = Self { state, asked: Vec::new(), has_left: false };
+        let mut screen = Self { state, asked: Vec::new(), has_left: false, of_terminal: Vec::new() };
         screen.take(Message::Tick(at(30)));
         screen
     }
 
     fn with_sessions(width: u16, height: u16) -> Self {
         let mut screen = Self::new(width, height);
-        screen.hears(Answer::Sessions(Ok(rows())));
+        screen.hears(Answer::Sessions(Ok(listed(rows()))));
         let counts = vec![
             (id(0), Counts { done: 2, running: 1, failed: 0 }),
             (id(1), Counts { done: 4, running: 0, failed: 1 }),
@@ -92,6 +105,7 @@ impl Screen {
         for effect in update(&mut self.state, message) {
             match effect {
                 Effect::Quit => self.has_left = true,
+                Effect::Suspend | Effect::Redraw => self.of_terminal.push(effect),
                 Effect::Ask(request) => self.asked.push(request),
             }
         }
@@ -101,8 +115,22 @@ impl Screen {
         self.take(Message::Answer(answer));
     }
 
+    /// A command that was asked for ends.
+    fn says(&mut self, purpose: Purpose, said: Said) {
+        let of_purpose = |request: &&Request| matches!(request, Request::Command(of, _) if *of == purpose);
+        let Some(Request::Command(_, command)) = self.asked.iter().rfind(of_purpose) else {
+            panic!("none was started")
+        };
+        let command = command.clone();
+        self.hears(Answer::Said(purpose, command, Ok(said)));
+    }
+
     fn press(&mut self, code: KeyCode) {
         self.take(Message::Key(KeyEvent::new(code, KeyModifiers::NONE)));
+    }
+
+    fn control(&mut self, c: char) {
+        self.take(Message::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL)));
     }
 
     fn types(&mut self, text: &str) {
@@ -117,10 +145,14 @@ impl Screen {
 
     /// The cells as text; those at the right of a wide character are not there.
     fn drawn(&self) -> String {
+        self.cells().backend().to_string()
+    }
+
+    fn cells(&self) -> Terminal<TestBackend> {
         let Size { width, height } = self.state.size;
         let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("it is memory");
         terminal.draw(|frame| view(&self.state, Theme::Colour, frame)).expect("it is memory");
-        terminal.backend().to_string()
+        terminal
     }
 }
 
@@ -239,26 +271,6 @@ fn a_job() {
 }
 
 #[test]
-fn log_lines_are_filtered_and_searched() {
-    let mut screen = Screen::with_session(80, 24);
-    screen.types("L");
-    assert_eq!(*screen.last_asked(), Request::Logs(LogsOf { session: id(1), job: None }, 0));
-    let of = LogsOf { session: id(1), job: None };
-    let records = vec![
-        log("extract", "info", "365 rows"),
-        log("check", "warn", "a\tgap of 雨 at row 12"),
-        log("check", "error", "no such table: \u{1b}[31mrain"),
-    ];
-    screen.hears(Answer::Logs(of, Ok(Some((100, records)))));
-    screen.types("/ROW");
-    screen.press(KeyCode::Enter);
-    insta::assert_snapshot!(screen.drawn());
-    screen.types("vv");
-    let drawn = screen.drawn();
-    assert!(drawn.contains("warn and worse") && !drawn.contains("365 rows"), "{drawn}");
-}
-
-#[test]
 fn the_pipelines() {
     let mut screen = Screen::with_sessions(80, 24);
     screen.types("2");
@@ -269,13 +281,16 @@ fn the_pipelines() {
         findings: "bunsui::syntax::invalid\n\n  × a key is wanted".into(),
         ..found("broken")
     };
-    let gone = Found { file: None, last: Some(last.clone()), ..found("gone") };
+    let jobs = BTreeMap::from([("check".into(), JobStatus::Failed), ("load".into(), JobStatus::Pending)]);
+    let gone = Found { file: None, last: Some(last.clone()), jobs, ..found("gone") };
     screen.hears(Answer::Pipelines(Ok(vec![
         broken,
         Found { last: Some(last), ..found("etl") },
         gone,
         found("new"),
     ])));
+    // One of the store alone has jobs, too.
+    screen.types("jj ");
     insta::assert_snapshot!(screen.drawn());
 }
 
@@ -291,13 +306,23 @@ fn a_store_that_cannot_be_read_is_a_screen_that_tries_again() {
     let asked = screen.asked.len();
     screen.take(Message::Tick(at(34)));
     assert_eq!(screen.asked.len(), asked + 1, "it tries again");
-    screen.hears(Answer::Sessions(Ok(rows())));
+    screen.hears(Answer::Sessions(Ok(listed(rows()))));
     assert!(screen.drawn().contains("3 sessions"));
     // What was read once stays, and that it may be old is said.
     screen.take(Message::Tick(at(40)));
     screen.hears(Answer::Sessions(Err(problem())));
     let drawn = screen.drawn();
     assert!(drawn.contains("not heard") && drawn.contains("runner gone"), "{drawn}");
+}
+
+#[test]
+fn a_session_that_cannot_be_read_is_said_and_hides_no_other() {
+    let mut screen = Screen::new(80, 24);
+    let message = "what is stored at `bunsui.db` under `20261125-0` cannot be read: EOF".into();
+    let damaged = vec![Problem { message, help: None }, Problem { message: "b".into(), help: None }];
+    screen.hears(Answer::Sessions(Ok(Listed { rows: rows(), damaged })));
+    let drawn = screen.drawn();
+    assert!(drawn.contains("cannot be read: EOF; and 1 more") && drawn.contains("runner gone"), "{drawn}");
 }
 
 #[test]
@@ -320,7 +345,7 @@ fn what_a_cancel_does_is_said_before_it_is_done() {
     let command = Command::new(["session", "cancel", IDS[0], "--reason=disk full"]);
     assert_eq!(*screen.last_asked(), Request::Command(Purpose::Do, command));
     let said = Said { code: Some(0), stdout: String::new(), stderr: "session is cancelled\n".into() };
-    screen.hears(Answer::Said(Purpose::Do, Ok(said)));
+    screen.says(Purpose::Do, said);
     let drawn = screen.drawn();
     assert!(drawn.contains("session is cancelled") && drawn.contains("done"), "{drawn}");
 }
@@ -343,24 +368,6 @@ fn esc_and_a_key_right_after_it_are_two_keys() {
 }
 
 #[test]
-fn what_a_retry_would_do_is_asked_of_the_command() {
-    let mut screen = Screen::with_session(80, 24);
-    screen.types("t");
-    let dry = Command::new(["session", "retry", IDS[1], "--dry-run"]);
-    assert_eq!(*screen.last_asked(), Request::Command(Purpose::Ask, dry));
-    let stderr = "2 jobs run again: check, load\nnothing was done (`--dry-run`)\n".into();
-    screen.hears(Answer::Said(Purpose::Ask, Ok(Said { code: Some(0), stdout: String::new(), stderr })));
-    let drawn = screen.drawn();
-    assert!(
-        drawn.contains("2 jobs run again: check, load") && !drawn.contains("nothing was done"),
-        "{drawn}"
-    );
-    screen.press(KeyCode::Enter);
-    let command = Command::new(["session", "retry", IDS[1], "--detach"]);
-    assert_eq!(*screen.last_asked(), Request::Command(Purpose::Do, command));
-}
-
-#[test]
 fn what_cannot_be_done_is_said() {
     let mut screen = Screen::with_sessions(120, 24);
     for (keys, words) in [("r", "somebody drives it"), ("jp", "it has ended"), ("jt", "it has not ended")] {
@@ -369,23 +376,6 @@ fn what_cannot_be_done_is_said() {
         assert!(drawn.contains("not now") && drawn.contains(words), "{keys}: {drawn}");
         screen.press(KeyCode::Esc);
     }
-}
-
-#[test]
-fn secrets_are_given_again_and_never_shown() {
-    let mut screen = Screen::with_sessions(80, 24);
-    let mut rows = rows();
-    rows[2].record.secrets = vec!["api-key".into()];
-    screen.hears(Answer::Sessions(Ok(rows)));
-    screen.types("Gr");
-    screen.press(KeyCode::Enter);
-    screen.types("hunter2");
-    let drawn = screen.drawn();
-    assert!(drawn.contains("•••••••") && !drawn.contains("hunter2"), "{drawn}");
-    screen.press(KeyCode::Enter);
-    let Request::Command(Purpose::Do, command) = screen.last_asked() else { panic!("a command is started") };
-    assert_eq!(command.arguments, ["session", "resume", IDS[2], "--detach"]);
-    assert_eq!(command.environment.get("BUNSUI_PARAM_API_KEY").map(String::as_str), Some("hunter2"));
 }
 
 #[test]
@@ -452,31 +442,15 @@ fn an_event_is_taken_once() {
 
 #[test]
 fn every_screen_fits_any_size() {
-    for (width, height) in [(1, 1), (10, 3), (20, 5), (40, 10), (79, 23), (300, 100)] {
+    for (width, height) in [(0, 0), (1, 1), (3, 1), (1, 40), (10, 3), (20, 5), (40, 10), (79, 23), (300, 100)]
+    {
         let mut screen = Screen::with_session(width, height);
-        for keys in ["", "?", "n", "L", "2", "1p"] {
+        for keys in ["", "?", "n", "L", "L/(", "L&x", "2", "2/雨", "1p", "1jt", "1/雨"] {
             screen.press(KeyCode::Esc);
             screen.types(keys);
-            screen.drawn();
+            screen.cells();
         }
     }
-}
-
-#[test]
-fn a_form_checks_what_is_typed() {
-    let mut form = Form {
-        title: "start".into(),
-        lines: Vec::new(),
-        fields: vec![super::form::Field::secret("token")],
-        at: 0,
-        command: Command::new(["run", "x.toml", "--detach"]),
-    };
-    assert!(form.command().is_none(), "it has to be given");
-    form.fields[0].line.text = "t".into();
-    let command = form.command().expect("all is given");
-    assert_eq!(command.environment["BUNSUI_PARAM_TOKEN"], "t");
-    assert_eq!(command.arguments, ["run", "x.toml", "--detach"]);
-    let _ = Dialog::Form(form);
 }
 
 #[test]

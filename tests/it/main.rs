@@ -33,6 +33,7 @@ mod interrupts;
 mod jsonata_oracle;
 mod large;
 mod lock;
+mod mended;
 mod outcomes;
 mod pages;
 mod params;

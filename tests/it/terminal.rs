@@ -14,6 +14,11 @@ pub(crate) struct Terminal {
 impl Terminal {
     /// None where there is no tmux.
     pub(crate) fn open(scratch: &Scratch, rows: u16) -> Option<Self> {
+        Self::of_size(scratch, (120, rows))
+    }
+
+    /// The same, of so many columns and rows.
+    pub(crate) fn of_size(scratch: &Scratch, (columns, rows): (u16, u16)) -> Option<Self> {
         if Command::new("tmux").arg("-V").stdout(Stdio::null()).status().is_err() {
             assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "tmux is not installed");
             eprintln!("NOT CHECKED: the live view on a terminal, for there is no tmux");
@@ -29,9 +34,9 @@ impl Terminal {
         let server = server.current_dir(scratch.directory()).spawn().expect("tmux starts");
         let terminal = Self { socket, server };
         wait_until("tmux listens", || terminal.socket.exists());
-        let rows = rows.to_string();
+        let (columns, rows) = (columns.to_string(), rows.to_string());
         let folder = scratch.directory().to_string_lossy().into_owned();
-        let session = ["new-session", "-d", "-x", "120", "-y", &rows, "-c", &folder, "sh"];
+        let session = ["new-session", "-d", "-x", &columns, "-y", &rows, "-c", &folder, "sh"];
         wait_until("tmux answers", || terminal.tmux(&session).status().is_ok_and(|status| status.success()));
         Some(terminal)
     }

@@ -1,5 +1,8 @@
 //! `bunsui tui`, the real program, on a terminal that tmux gives. What its screens look like is tested where they are drawn.
 
+mod look;
+mod stories;
+
 use crate::product::wait_until;
 use crate::terminal::{Terminal, script};
 use crate::{product, scratch};
@@ -51,7 +54,9 @@ fn a_session_is_started_paused_resumed_cancelled_and_retried_from_it() {
     keys(&terminal, &["Enter"]);
     terminal.wait_for(|screen| screen.contains("done") && screen.contains("it runs in the background"));
     keys(&terminal, &["Escape", "1"]);
-    terminal.wait_for(|screen| screen.contains("▶ running") && screen.contains("0/2"));
+    terminal.wait_for(|screen| {
+        screen.contains("bunsui  sessions") && screen.contains("▶ running") && screen.contains("0/2")
+    });
     keys(&terminal, &["Enter"]);
     terminal.wait_for(|screen| screen.contains("0 of 2 jobs done, 1 running") && screen.contains("second"));
 
@@ -105,7 +110,7 @@ fn a_session_that_failed_is_retried_and_one_that_runs_is_cancelled() {
         std::fs::remove_file(scratch.directory().join(file)).expect("it was there");
     }
     keys(&terminal, &["t"]);
-    terminal.wait_for(|screen| screen.contains("--detach") && screen.contains("first"));
+    terminal.wait_for(|screen| screen.contains("run again: first"));
     keys(&terminal, &["Enter"]);
     terminal.wait_for(|screen| screen.contains("it runs in the background"));
     keys(&terminal, &["Escape"]);
@@ -143,6 +148,18 @@ fn a_store_that_cannot_be_read_is_said_and_tried_again() {
     keys(&terminal, &["q"]);
 }
 
+/// Sends a signal to what runs in the terminal's shell.
+fn kill(terminal: &Terminal, signal: &str) {
+    let shell = terminal.ask(&["display-message", "-p", "#{pane_pid}"]);
+    let child = std::process::Command::new("ps")
+        .args(["-o", "pid=", "--ppid", shell.trim()])
+        .output()
+        .expect("ps is there");
+    let child = String::from_utf8_lossy(&child.stdout).trim().to_owned();
+    let kill = std::process::Command::new("kill").arg(format!("-{signal}")).arg(&child).status();
+    assert!(kill.is_ok_and(|status| status.success()), "`{child}` is one process");
+}
+
 #[test]
 fn a_signal_leaves_the_terminal_as_it_was() {
     let scratch = scratch();
@@ -152,20 +169,36 @@ fn a_signal_leaves_the_terminal_as_it_was() {
         terminal.types("clear; sh bunsui.sh & fg; echo it left; stty -a");
         terminal.wait_for(|screen| screen.contains("There is no session yet"));
         assert_eq!(terminal.ask(&["display-message", "-p", "#{alternate_on}"]).trim(), "1");
-        let shell = terminal.ask(&["display-message", "-p", "#{pane_pid}"]);
-        let child = std::process::Command::new("ps")
-            .args(["-o", "pid=", "--ppid", shell.trim()])
-            .output()
-            .expect("ps is there");
-        let child = String::from_utf8_lossy(&child.stdout).trim().to_owned();
-        let kill = std::process::Command::new("kill").arg(format!("-{signal}")).arg(&child).status();
-        assert!(kill.is_ok_and(|status| status.success()), "`{child}` is one process");
+        kill(&terminal, signal);
         let screen = terminal.wait_for(|screen| screen.contains("it left") && screen.contains(" icanon"));
         assert!(screen.contains(" echo "), "{screen}");
         let state =
             terminal.ask(&["display-message", "-p", "#{alternate_on} #{mouse_any_flag} #{cursor_flag}"]);
         assert_eq!(state.trim(), "0 0 1", "{signal}");
     }
+}
+
+#[test]
+fn after_a_kill_the_terminal_can_be_reset_as_the_documentation_says() {
+    let scratch = scratch();
+    script(&scratch, "tui");
+    let Some(terminal) = Terminal::open(&scratch, 24) else { return };
+    terminal.types("sh bunsui.sh; :");
+    terminal.wait_for(|screen| screen.contains("There is no session yet"));
+    kill(&terminal, "KILL");
+    wait_until("it is gone", || {
+        let shell = terminal.ask(&["display-message", "-p", "#{pane_current_command}"]);
+        shell.trim() == "sh"
+    });
+    keys(&terminal, &["C-j"]);
+    text(&terminal, "reset; touch done");
+    keys(&terminal, &["C-j"]);
+    wait_until("the terminal is reset", || scratch.directory().join("done").exists());
+    let state = terminal.ask(&["display-message", "-p", "#{mouse_any_flag} #{cursor_flag}"]);
+    assert_eq!(state.trim(), "0 1");
+    terminal.types("clear; stty -a");
+    let screen = terminal.wait_for(|screen| screen.contains(" icanon"));
+    assert!(screen.contains(" echo ") && screen.contains(" icrnl"), "{screen}");
 }
 
 #[test]

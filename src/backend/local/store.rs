@@ -2,7 +2,7 @@
 //! take the last moments.
 
 use crate::runner::LEASE;
-use crate::runner::port::{Commit, HoldRecord, SessionFilter, SessionStore, StoreError};
+use crate::runner::port::{Commit, HoldRecord, Readable, SessionFilter, SessionStore, StoreError};
 use crate::session::{JobRecord, RequestRecord, SessionEvent, SessionId, SessionRecord};
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -198,9 +198,8 @@ impl SessionStore for SqliteStore {
         text.map(|text| self.read(key, &text)).transpose()
     }
 
-    async fn sessions(&self, filter: &SessionFilter) -> Result<Vec<SessionRecord>, StoreError> {
-        let mut damaged = None;
-        let found = self.call(|connection| {
+    async fn readable_sessions(&self, filter: &SessionFilter) -> Result<Readable, StoreError> {
+        self.call(|connection| {
             let statuses: Vec<&str> = filter.statuses.iter().map(|status| status.name()).collect();
             let statuses = serde_json::to_string(&statuses).unwrap_or_default();
             // Fractions of seconds are written as they are needed: the time's own order is not that of its text.
@@ -216,22 +215,20 @@ impl SessionStore for SqliteStore {
             )?;
             let (since, before) = (filter.created_since.map(second), filter.created_before.map(second));
             let mut rows = query.query(params![filter.pipeline, statuses, filter.id_part, since, before])?;
-            let mut found = Vec::new();
-            while found.len() < filter.limit
+            let mut found = Readable::default();
+            while found.sessions.len() < filter.limit
                 && let Some(row) = rows.next()?
             {
-                match self.read::<SessionRecord>(row.get_ref(0)?.as_str()?, row.get_ref(1)?.as_str()?) {
-                    Ok(session) if filter.wants(&session) => found.push(session),
+                // What is no text is no record either.
+                let text = row.get_ref(1)?.as_str().unwrap_or_default();
+                match self.read::<SessionRecord>(row.get_ref(0)?.as_str()?, text) {
+                    Ok(session) if filter.wants(&session) => found.sessions.push(session),
                     Ok(_) => {}
-                    Err(error) => {
-                        damaged = Some(error);
-                        break;
-                    }
+                    Err(error) => found.damaged.push(error),
                 }
             }
             Ok(found)
-        })?;
-        damaged.map_or(Ok(found), Err)
+        })
     }
 
     async fn jobs(&self, id: &SessionId) -> Result<Vec<JobRecord>, StoreError> {

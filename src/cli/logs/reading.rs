@@ -46,14 +46,14 @@ impl Reading {
 
     /// Looks for what has come since, and keeps back what is said from now on. Events are read first: what was said before one
     /// of them is there by then, and comes before it.
-    pub(super) async fn again(&mut self) -> Result<(), Failure> {
+    pub(in crate::cli) async fn again(&mut self) -> Result<(), Failure> {
         // Where other clocks write the times, ours says nothing.
         self.horizon = self.is_local.then(|| format!("{:.3}", Timestamp::now()));
         self.lines.again().await.map_err(Failure::surroundings)
     }
 
     /// Keeps nothing back any more.
-    pub(super) fn keep_nothing_back(&mut self) {
+    pub(in crate::cli) fn keep_nothing_back(&mut self) {
         self.horizon = None;
     }
 }

@@ -3,8 +3,8 @@
 use super::super::keys::Action;
 use super::super::list::Cursor;
 use super::super::message::{Effect, LogsOf};
-use super::super::state::{Dialog, Prompt, PromptKind, Screen, State};
-use super::{areas, look_at, look_at_logs, read, typed};
+use super::super::state::{Dialog, Logs, Pattern, Screen, State};
+use super::{areas, look_at, look_at_logs, read};
 use crate::session::JobStatus;
 
 pub(super) fn go(state: &mut State, action: Action) -> Vec<Effect> {
@@ -41,7 +41,8 @@ pub(super) fn cursor(state: &mut State) -> Option<(&mut Cursor, usize)> {
         }
         Screen::Logs => {
             let logs = state.logs.as_mut()?;
-            Some((&mut logs.cursor, logs.shown.len()))
+            let len = logs.len();
+            Some((&mut logs.cursor, len))
         }
         Screen::Pipelines => {
             let len = state.pipelines.shown.len();
@@ -121,11 +122,10 @@ fn back(state: &mut State) -> Vec<Effect> {
             }
         }
         Screen::Logs => {
-            let is_cut =
-                |logs: &&mut super::super::state::Logs| !(logs.filter.is_empty() && logs.search.is_empty());
+            let is_cut = |logs: &&mut Logs| !(logs.filter.text.is_empty() && logs.search.text.is_empty());
             if let Some(logs) = state.logs.as_mut().filter(is_cut) {
-                logs.filter.clear();
-                logs.search.clear();
+                logs.filter = Pattern::default();
+                logs.look_for(Pattern::default());
                 logs.arrange();
                 return Vec::new();
             }
@@ -176,8 +176,8 @@ fn open(state: &mut State) -> Vec<Effect> {
 }
 
 /// The selected line without an end.
-fn whole_line(logs: &super::super::state::Logs) -> Option<Dialog> {
-    let record = logs.records.as_ref()?.get(*logs.shown.get(logs.cursor.at)?)?;
+fn whole_line(logs: &Logs) -> Option<Dialog> {
+    let record = logs.selected()?;
     let mut text = format!("{}\n", record.message);
     for (name, value) in &record.fields {
         text.push_str(&format!("\n{name} = {value}"));
@@ -225,24 +225,4 @@ fn fold(state: &mut State) {
     if let Some(at) = pipelines.shown.iter().position(is_it) {
         pipelines.cursor.at = at;
     }
-}
-
-/// A line is typed at the foot of the screen.
-pub(super) fn prompt(state: &mut State, kind: PromptKind) {
-    let before = match (state.screen(), kind) {
-        (Screen::Sessions, _) => &state.sessions.filter,
-        (Screen::Pipelines, _) => &state.pipelines.filter,
-        (Screen::Session, _) => match &state.session {
-            Some(session) => &session.filter,
-            None => return,
-        },
-        (Screen::Logs, kind) => match &state.logs {
-            Some(logs) if kind == PromptKind::Filter => &logs.filter,
-            Some(logs) => &logs.search,
-            None => return,
-        },
-        (Screen::Details, _) => return,
-    };
-    let before = before.clone();
-    state.prompt = Some(Prompt { kind, line: typed(&before), before });
 }

@@ -4,7 +4,7 @@ use super::text::{fit, pad, width};
 use super::{Areas, Theme, line, selected};
 use crate::report::text::printable;
 use crate::session::LogRecord;
-use crate::tui::state::{LEVELS, Logs, State};
+use crate::tui::state::{LEVELS, Logs, Pattern, State};
 use ratatui::Frame;
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
@@ -12,18 +12,16 @@ use ratatui::text::{Line, Span};
 pub(super) fn draw(state: &State, theme: Theme, areas: Areas, frame: &mut Frame<'_>) {
     let Some(logs) = &state.logs else { return };
     line(frame, areas.head, 0, head(logs, theme));
-    let Some(records) = &logs.records else { return };
-    if logs.shown.is_empty() {
-        let text = if records.is_empty() {
-            "Nothing was said yet."
-        } else {
-            "No line is of that kind; Esc shows all."
+    if logs.len() == 0 {
+        let text = match logs.kept() {
+            0 => "Nothing was said yet.",
+            _ => "No line is of that kind; Esc shows all.",
         };
         line(frame, areas.list, 1, Line::from(format!("  {text}")));
         return;
     }
-    let window = logs.shown.iter().enumerate().skip(logs.cursor.top).take(usize::from(areas.list.height));
-    let window: Vec<(usize, &LogRecord)> = window.map(|(at, record)| (at, &records[*record])).collect();
+    let window = logs.lines_from(logs.cursor.top).take(usize::from(areas.list.height));
+    let window: Vec<(usize, &LogRecord)> = window.collect();
     let longest = window.iter().map(|(_, record)| width(&origin(logs, record))).max().unwrap_or(0).min(32);
     for (at, record) in window {
         let mut drawn = record_line(logs, record, longest, usize::from(areas.list.width), theme);
@@ -41,13 +39,14 @@ fn head(logs: &Logs, theme: Theme) -> Line<'static> {
         level => format!("{} and worse", LEVELS[level]),
     };
     let mut parts = vec![mode.to_owned(), level];
-    if !logs.filter.is_empty() {
-        parts.push(format!("with `{}`", printable(&logs.filter)));
+    if logs.filter.regex.is_some() {
+        parts.push(format!("with `{}`", printable(&logs.filter.text)));
     }
-    if !logs.search.is_empty() {
-        parts.push(format!("searched for `{}`", printable(&logs.search)));
+    if logs.search.regex.is_some() {
+        let missing = if logs.is_missing { ", which no line has" } else { "" };
+        parts.push(format!("searched for `{}`{missing}", printable(&logs.search.text)));
     }
-    Line::styled(format!(" {}", parts.join(" · ")), theme.dim())
+    Line::styled(format!("UTC          {}", parts.join(" · ")), theme.strong())
 }
 
 /// Whose line it is: of the whole session with the job, of a job without.
@@ -78,31 +77,25 @@ fn record_line(
         _ => (Style::new(), "      "),
     };
     let origin = pad(&printable(&origin(logs, record)), longest);
-    let head = format!("{} {origin} ", printable(time));
+    let (time, origin) = (format!("{} ", printable(time)), format!("{origin} "));
     let message = record.message.replace('\t', "    ");
-    let room = columns.saturating_sub(width(&head) + level.len());
-    let mut spans = vec![Span::styled(head, theme.dim()), Span::styled(level, style)];
-    spans.extend(marked(&fit(&printable(&message), room), &logs.search, style));
+    let room = columns.saturating_sub(width(&time) + width(&origin) + level.len());
+    let mut spans =
+        vec![Span::styled(time, theme.dim()), Span::raw(origin), Span::styled(level, theme.word(style))];
+    spans.extend(marked(&fit(&printable(&message), room), &logs.search, theme.word(style)));
     Line::from(spans)
 }
 
 /// What is searched for is underlined where it stands.
-fn marked(text: &str, search: &str, style: Style) -> Vec<Span<'static>> {
-    let lowered = text.to_lowercase();
-    // Where case changes lengths, places would not fit.
-    if search.is_empty() || lowered.len() != text.len() {
-        return vec![Span::styled(text.to_owned(), style)];
-    }
+fn marked(text: &str, search: &Pattern, style: Style) -> Vec<Span<'static>> {
+    let mark = style.add_modifier(Modifier::UNDERLINED | Modifier::BOLD);
     let mut spans = Vec::new();
     let mut from = 0;
-    for (at, found) in lowered.match_indices(&search.to_lowercase()) {
-        if !text.is_char_boundary(at) || !text.is_char_boundary(at + found.len()) {
-            continue;
-        }
-        spans.push(Span::styled(text[from..at].to_owned(), style));
-        let mark = style.add_modifier(Modifier::UNDERLINED | Modifier::BOLD);
-        spans.push(Span::styled(text[at..at + found.len()].to_owned(), mark));
-        from = at + found.len();
+    let found = search.regex.iter().flat_map(|regex| regex.find_iter(text));
+    for found in found.filter(|found| !found.is_empty()) {
+        spans.push(Span::styled(text[from..found.start()].to_owned(), style));
+        spans.push(Span::styled(found.as_str().to_owned(), mark));
+        from = found.end();
     }
     spans.push(Span::styled(text[from..].to_owned(), style));
     spans
@@ -110,10 +103,12 @@ fn marked(text: &str, search: &str, style: Style) -> Vec<Span<'static>> {
 
 pub(super) fn notice(state: &State) -> String {
     let Some(logs) = &state.logs else { return String::new() };
-    let all = logs.records.as_ref().map_or(0, Vec::len);
-    let at = if logs.shown.is_empty() { 0 } else { logs.cursor.at + 1 };
-    match logs.shown.len() {
-        shown if shown == all => format!("line {at} of {all}"),
-        shown => format!("line {at} of {shown}, of {all} in all"),
+    let all = logs.kept();
+    let at = if logs.len() == 0 { 0 } else { logs.cursor.at + 1 };
+    let last = if logs.is_cut() { " (the last; `bunsui logs` has those before)" } else { "" };
+    let more = if logs.is_read { "" } else { "; reading on …" };
+    match logs.len() {
+        shown if shown == all => format!("line {at} of {all}{last}{more}"),
+        shown => format!("line {at} of {shown}, of {all} in all{last}{more}"),
     }
 }

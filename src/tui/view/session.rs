@@ -1,11 +1,12 @@
 //! A session: facts, the graph of its jobs with how each stands and when it ran, and more about the selected one.
 
+use super::sessions::parameters;
 use super::text::{fit, pad, pad_left, width};
-use super::{Areas, Theme, line, selected};
-use crate::report::text::{between, duration, one_line, pause_line, printable};
+use super::{Areas, Theme, line, rule, selected};
+use crate::report::text::{between, duration, pause_line, printable};
 use crate::session::JobStatus;
 use crate::tui::jobs::JobRow;
-use crate::tui::state::{Drawn, JobSort, Session, State, duration_of, status_words};
+use crate::tui::state::{Beside, Drawn, JobSort, Session, State, duration_of, status_words};
 use jiff::Timestamp;
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -14,6 +15,8 @@ use ratatui::text::{Line, Span};
 
 const STATUS: usize = 15;
 const TOOK: usize = 8;
+/// Where the graph is not drawn: how each job stands to the selected one.
+const MARK: usize = 1;
 
 /// Columns of the list, and the span of time that its bars are of.
 struct Columns {
@@ -28,13 +31,14 @@ impl Columns {
     fn of(session: &Session, columns: u16, now: Timestamp) -> Self {
         let columns = usize::from(columns);
         let lanes = session.shown.iter().map(|drawn| width(drawn.lanes.trim_end())).max().unwrap_or(0);
-        // Where the graph would leave no room for what is said of it, it is not drawn.
-        let lanes = if lanes > columns / 4 { 0 } else { lanes };
+        let lanes = if session.pipeline.is_some() { lanes.max(MARK) } else { 0 };
         let left = columns.saturating_sub(lanes + STATUS + TOOK + 9);
         let longest = session.jobs.rows.keys().map(|job| width(job)).max().unwrap_or(0).max(8);
         let name = longest.min(left * 3 / 5);
         let row = session.row.as_ref();
-        let from = row.and_then(|row| row.record.started_at).unwrap_or(now);
+        // Between two goes of a session there may be days, beside which bars would be nothing.
+        let started = row.and_then(|row| row.record.started_at);
+        let from = session.jobs.retried_at.or(started).unwrap_or(now);
         let to = match row {
             Some(row) if row.is_driven => now,
             Some(row) => row.record.ended_at.unwrap_or_else(|| last_of(session, from)),
@@ -81,23 +85,19 @@ fn head(session: &Session, now: Timestamp, theme: Theme, area: Rect, frame: &mut
     let (style, sign) = theme.session(row.record.status, row.is_driven);
     let took = duration_of(row, now).map(|took| format!(" · {}", duration(took))).unwrap_or_default();
     let counts = session.jobs.counts();
+    let all = session.jobs.rows.len().max(row.record.jobs);
+    let mut facts = format!("{took} · {} of {all} jobs done", counts.done);
+    if counts.running > 0 || !row.record.status.is_final() {
+        facts.push_str(&format!(", {} running", counts.running));
+    }
     let failed = if counts.failed > 0 { format!(", {} failed", counts.failed) } else { String::new() };
-    let facts = format!(
-        " · {}{took} · {} of {} jobs done, {} running{failed}",
-        printable(&row.record.pipeline_id),
-        counts.done,
-        session.jobs.rows.len().max(row.record.jobs),
-        counts.running,
-    );
-    line(
-        frame,
-        area,
-        0,
-        Line::from(vec![
-            Span::styled(format!(" {sign} {}", status_words(row)), style.add_modifier(Modifier::BOLD)),
-            Span::raw(facts),
-        ]),
-    );
+    let spans = vec![
+        Span::styled(format!(" {sign} "), style),
+        Span::styled(status_words(row), theme.word(style).add_modifier(Modifier::BOLD)),
+        Span::raw(facts),
+        Span::styled(failed, theme.bad()),
+    ];
+    line(frame, area, 0, Line::from(spans));
     let mut words: Vec<String> = Vec::new();
     if let Some(pause) = &row.record.pause {
         words.push(pause_line(pause));
@@ -105,10 +105,9 @@ fn head(session: &Session, now: Timestamp, theme: Theme, area: Rect, frame: &mut
         let runner = &row.record.runner;
         words.push(format!("driven by {} on {} (process {})", runner.user, runner.host, runner.pid));
     }
-    let parameters = row.record.parameters.iter().map(|(name, value)| format!("{name}={value}"));
-    words.extend(parameters.chain(row.record.secrets.iter().map(|name| format!("{name}=[secret]"))));
+    words.extend(parameters(&row.record));
     let text = fit(&printable(&words.join(" · ")), usize::from(area.width).saturating_sub(3));
-    line(frame, area, 1, Line::styled(format!("   {text}"), theme.dim()));
+    line(frame, area, 1, Line::from(format!("   {text}")));
 }
 
 fn heading(session: &Session, columns: &Columns, theme: Theme) -> Line<'static> {
@@ -119,15 +118,16 @@ fn heading(session: &Session, columns: &Columns, theme: Theme) -> Line<'static> 
     };
     let name = pad(&format!("JOB{sort}"), columns.name);
     let bar = if columns.bar >= 16 {
+        let from = if session.jobs.retried_at.is_some() { "retry" } else { "0" };
         let to = format!("+{}", between(columns.from, columns.to));
-        pad(&format!("{}{}", pad("0", columns.bar.saturating_sub(width(&to))), to), columns.bar)
+        pad(&format!("{}{to}", pad(from, columns.bar.saturating_sub(width(&to)))), columns.bar)
     } else {
         String::new()
     };
     let status = pad("STATUS", STATUS);
     let took = pad_left("TOOK", TOOK);
     let text = format!("  {} {name}  {status} {took}  {bar}", " ".repeat(columns.lanes));
-    Line::styled(text, theme.dim().add_modifier(Modifier::BOLD))
+    Line::styled(text, theme.strong())
 }
 
 fn job_line(
@@ -137,7 +137,14 @@ fn job_line(
     now: Timestamp,
     theme: Theme,
 ) -> Line<'static> {
-    let lanes = pad(drawn.lanes.trim_end(), columns.lanes);
+    // Where the graph is not drawn, it is shown around the selected job.
+    let beside = drawn.job.as_deref().filter(|_| drawn.lanes.is_empty()).and_then(|job| session.beside(job));
+    let lanes = match beside {
+        Some(Beside::Before) => "↑",
+        Some(Beside::After) => "↓",
+        None => drawn.lanes.trim_end(),
+    };
+    let lanes = pad(lanes, columns.lanes);
     let lanes = Span::styled(lanes, theme.dim());
     let Some(job) = &drawn.job else { return Line::from(vec![lanes]) };
     let row = session.jobs.rows.get(job);
@@ -156,9 +163,9 @@ fn job_line(
         lanes,
         Span::styled(format!(" {sign} "), style),
         Span::raw(format!("{}  ", pad(&printable(job), columns.name))),
-        Span::styled(pad(&word, STATUS), style),
-        Span::raw(format!(" {}  ", pad_left(&took, TOOK))),
-        Span::styled(bar, style),
+        Span::styled(pad(&word, STATUS), theme.word(style)),
+        Span::raw(format!(" {} ", pad_left(&took, TOOK))),
+        Span::styled(format!(" {bar}"), style),
     ])
 }
 
@@ -173,7 +180,9 @@ fn span_of(row: &JobRow, now: Timestamp) -> Option<(Timestamp, Timestamp)> {
 
 /// When it ran, of the time that the session has taken.
 fn bar(row: &JobRow, columns: &Columns, now: Timestamp) -> String {
-    let Some((from, to)) = span_of(row, now) else { return String::new() };
+    let Some((from, to)) = span_of(row, now).filter(|(_, to)| *to >= columns.from) else {
+        return String::new();
+    };
     let all = columns.to.duration_since(columns.from).as_millis().max(1);
     let place = |at: Timestamp| {
         let since = at.duration_since(columns.from).as_millis().clamp(0, all);
@@ -181,7 +190,9 @@ fn bar(row: &JobRow, columns: &Columns, now: Timestamp) -> String {
     };
     let start = place(from).min(columns.bar.saturating_sub(1));
     let end = place(to).max(start + 1).min(columns.bar);
-    format!("{}{}", " ".repeat(start), "█".repeat(end.saturating_sub(start)))
+    // What still grows looks other than what has ended, also where there is no colour.
+    let cell = if row.record.ended_at.is_some() { "█" } else { "▒" };
+    format!("{}{}", " ".repeat(start), cell.repeat(end.saturating_sub(start)))
 }
 
 /// The first of what there is to say of the selected job.
@@ -189,18 +200,17 @@ fn aside(state: &State, session: &Session, theme: Theme, area: Rect, frame: &mut
     if area.height == 0 {
         return;
     }
-    let name = session.selected().unwrap_or_default();
-    let title = format!("── {} ", one_line(name, 60));
-    let rule = "─".repeat(usize::from(area.width).saturating_sub(width(&title)));
-    line(frame, area, 0, Line::styled(format!("{title}{rule}"), theme.dim()));
-    let lines = super::detail_lines(state);
+    rule(frame, area, session.selected().unwrap_or_default(), theme);
+    let details = super::details(state);
     let room = usize::from(area.height) - 1;
-    let is_cut = lines.len() > room;
-    for (at, text) in lines.into_iter().take(if is_cut { room.saturating_sub(1) } else { room }).enumerate() {
-        line(frame, area, at + 1, Line::from(fit(&text, usize::from(area.width))));
+    let is_cut = details.len() > room;
+    let shown = if is_cut { room.saturating_sub(1) } else { room };
+    let left_out = details.len().saturating_sub(shown);
+    for (at, detail) in details.into_iter().take(shown).enumerate() {
+        line(frame, area, at + 1, detail.drawn(usize::from(area.width), theme));
     }
     if is_cut {
-        line(frame, area, room, Line::styled("… Enter shows all", theme.dim()));
+        line(frame, area, room, Line::from(format!("… {left_out} more lines: Enter")));
     }
 }
 

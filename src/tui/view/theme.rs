@@ -1,5 +1,7 @@
-//! Colours of the sixteen that every terminal has, which its user has chosen to be readable; none where they are not wanted.
+//! Colours of the sixteen that every terminal has; none where they are not wanted.
 //!
+//! What the background is nobody says. Words are therefore of the terminal's own colour, or of one that is readable on black and
+//! on white alike: red and magenta. Green is not, and is for signs and bars. Yellow, cyan, blue and white are not used at all.
 //! Colour never carries a meaning alone: a sign and a word stand beside it.
 
 use crate::session::{JobStatus, SessionStatus};
@@ -22,6 +24,7 @@ impl Theme {
         }
     }
 
+    /// Of signs and bars alone.
     pub(super) fn good(self) -> Style {
         self.colour(Color::Green)
     }
@@ -31,15 +34,25 @@ impl Theme {
     }
 
     pub(super) fn moving(self) -> Style {
-        self.colour(Color::Cyan)
+        self.strong()
     }
 
     pub(super) fn warn(self) -> Style {
-        self.colour(Color::Yellow)
+        self.colour(Color::Magenta)
     }
 
+    pub(super) fn strong(self) -> Style {
+        Style::new().add_modifier(Modifier::BOLD)
+    }
+
+    /// What can be missed: on some terminals little is left of it.
     pub(super) fn dim(self) -> Style {
         Style::new().add_modifier(Modifier::DIM)
+    }
+
+    /// Of the word beside a sign of this style.
+    pub(super) fn word(self, sign: Style) -> Style {
+        if sign == self.good() { Style::new() } else { sign }
     }
 
     /// The style and the sign of a session.

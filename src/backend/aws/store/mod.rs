@@ -5,7 +5,7 @@ mod write;
 
 use super::client::Connection;
 use super::error::{AwsError, Call, classify};
-use crate::runner::port::{Commit, HoldRecord, SessionFilter, SessionStore, StoreError};
+use crate::runner::port::{Commit, HoldRecord, Readable, SessionFilter, SessionStore, StoreError};
 use crate::session::{JobRecord, RequestRecord, SessionEvent, SessionId, SessionRecord};
 use async_trait::async_trait;
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
@@ -120,7 +120,7 @@ impl DynamoStore {
         &self,
         index: Index<'_>,
         filter: &SessionFilter,
-        found: &mut Vec<SessionRecord>,
+        found: &mut Readable,
     ) -> Result<(), StoreError> {
         let (from, to) = index.bounds(filter);
         let mut start = None;
@@ -142,11 +142,12 @@ impl DynamoStore {
                 .await
                 .map_err(|error| classify(error, &self.call("Query", &self.sessions)))?;
             for item in page.items.unwrap_or_default() {
-                let session: SessionRecord = self.read(&self.sessions, &item, "record")?;
-                if filter.wants(&session) {
-                    found.push(session);
+                match self.read::<SessionRecord>(&self.sessions, &item, "record") {
+                    Ok(session) if filter.wants(&session) => found.sessions.push(session),
+                    Ok(_) => {}
+                    Err(error) => found.damaged.push(error),
                 }
-                if found.len() >= filter.limit {
+                if found.sessions.len() >= filter.limit {
                     return Ok(());
                 }
             }
@@ -296,8 +297,8 @@ impl SessionStore for DynamoStore {
         item.map(|item| self.read(&self.sessions, &item, "record")).transpose()
     }
 
-    async fn sessions(&self, filter: &SessionFilter) -> Result<Vec<SessionRecord>, StoreError> {
-        let mut found = Vec::new();
+    async fn readable_sessions(&self, filter: &SessionFilter) -> Result<Readable, StoreError> {
+        let mut found = Readable::default();
         if let Some(pipeline) = &filter.pipeline {
             let (sort, second) = ("created_at", "%Y-%m-%dT%H:%M:%S");
             let index = Index { name: "by-pipeline", key: "pipeline_id", value: pipeline, sort, second };
@@ -309,7 +310,7 @@ impl SessionStore for DynamoStore {
         let newest = newest.to_zoned(TimeZone::UTC).date().first_of_month();
         let oldest = filter.created_since.map(|since| since.to_zoned(TimeZone::UTC).date().first_of_month());
         for back in 0..MONTHS {
-            if found.len() >= filter.limit {
+            if found.sessions.len() >= filter.limit {
                 break;
             }
             let Ok(month) = newest.checked_sub(back.months()) else { break };

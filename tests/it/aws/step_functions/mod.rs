@@ -10,6 +10,7 @@ mod events;
 mod explained;
 mod faults;
 mod logs;
+mod mended;
 mod quotas;
 mod redrive;
 mod starts;
