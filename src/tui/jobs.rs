@@ -125,6 +125,34 @@ impl JobRow {
         Self { record: JobRecord::pending(key), operations: IndexMap::new(), earlier: Vec::new() }
     }
 
+    /// How an operation stands of which no event tells, of all that the job has in their order. Step Functions tells of none as
+    /// it goes; what the job's end says of them is known.
+    pub(super) fn untold(&self, operation: &str, all: &[&str]) -> String {
+        let record = &self.record;
+        let is_told = !self.operations.is_empty();
+        let place = |name: &str| all.iter().position(|known| *known == name);
+        let failure = record.failure.as_ref();
+        match record.status {
+            _ if is_told => "not begun".into(),
+            JobStatus::Pending | JobStatus::Skipped | JobStatus::UpstreamFailed => "not begun".into(),
+            JobStatus::Running => "known when the job has ended".into(),
+            JobStatus::Succeeded if record.reused_from.is_some() => "not run".into(),
+            JobStatus::Succeeded => "succeeded".into(),
+            _ => match failure.and_then(|failure| Some((failure, failure.operation.as_deref()?))) {
+                Some((_, failed)) if place(operation) < place(failed) => "succeeded".into(),
+                Some((_, failed)) if place(operation) > place(failed) => "not begun".into(),
+                Some((failure, _)) => {
+                    let tries =
+                        if failure.tries > 1 { format!(", try {}", failure.tries) } else { String::new() };
+                    let error =
+                        failure.error.as_deref().map(|error| format!(", {error}")).unwrap_or_default();
+                    format!("failed{tries}{error}")
+                }
+                None => "not known".into(),
+            },
+        }
+    }
+
     fn keep_attempt(&mut self) {
         let record = &self.record;
         if record.attempt == 0 || record.status == JobStatus::Pending {

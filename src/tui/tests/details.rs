@@ -145,3 +145,33 @@ fn a_graph_is_a_list_where_the_terminal_is_too_narrow_for_it() {
     screen.take(Message::Resize(80, 24));
     assert!(is_drawn(&screen));
 }
+
+#[test]
+fn operations_are_known_from_the_jobs_end_where_no_event_tells_of_them() {
+    let check = |kinds: Vec<EventKind>, expected: [&str; 2]| {
+        let mut screen = screen(four_jobs(), (80, 40), kinds);
+        screen.types("gj");
+        screen.press(KeyCode::Enter);
+        let drawn = screen.drawn();
+        let line = |name: &str| drawn.lines().find(|line| line.contains(name)).unwrap_or_default().to_owned();
+        assert!(line("  run   any ").contains(expected[0]), "{drawn}");
+        assert!(line("  tell  any ").contains(expected[1]), "{drawn}");
+    };
+    let failed = |operation: Option<&str>| {
+        let operation = operation.map(str::to_owned);
+        let failure =
+            FailureRecord { operation, error: Some("NoTable".into()), tries: 2, ..FailureRecord::default() };
+        vec![
+            started("check"),
+            EventKind::JobFailed { job: "check".into(), attempt: 1, failure, allowed: false },
+        ]
+    };
+    let output = OutputRecord::Inline(serde_json::json!({}));
+    let succeeded = EventKind::JobSucceeded { job: "check".into(), attempt: 1, output };
+    check(Vec::new(), ["not begun", "not begun"]);
+    check(vec![started("check")], ["known when the job has ended", "known when the job has ended"]);
+    check(vec![started("check"), succeeded], ["succeeded", "succeeded"]);
+    check(failed(Some("run")), ["failed, try 2, NoTable", "not begun"]);
+    check(failed(Some("tell")), ["succeeded", "failed, try 2, NoTable"]);
+    check(failed(None), ["not known", "not known"]);
+}

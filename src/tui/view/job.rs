@@ -194,15 +194,14 @@ fn operations(row: &JobRow, job: Option<&Job>, now: Timestamp, lines: &mut Vec<D
     let longest = |texts: &mut dyn Iterator<Item = &String>| texts.map(|text| width(text)).max().unwrap_or(0);
     let name_columns = longest(&mut names.iter().map(|(name, _)| name));
     let kind_columns = longest(&mut names.iter().map(|(_, kind)| kind));
-    for (name, kind) in names {
-        let tried = row.operations.get(&name);
+    let all: Vec<&str> = names.iter().map(|(name, _)| name.as_str()).collect();
+    for (name, kind) in &names {
+        let tried = row.operations.get(name);
         let state = match tried {
             Some(operation) => operation_words(operation, row.record.status, now),
-            // On AWS they are not followed one by one.
-            None if row.operations.is_empty() && row.record.attempt > 0 => String::new(),
-            None => "not begun".to_owned(),
+            None => one_line(&row.untold(name, &all), 200),
         };
-        let (name, kind) = (pad(&printable(&name), name_columns), pad(&kind, kind_columns));
+        let (name, kind) = (pad(&printable(name), name_columns), pad(kind, kind_columns));
         lines.push(Detail::Text(format!("  {name}  {kind}  {state}")));
         let earlier = tried.into_iter().flat_map(|operation| &operation.earlier);
         let said =

@@ -39,7 +39,7 @@ fn what_failed_on_aws_is_mended_deployed_and_retried_from_a_terminal() {
     keys(&terminal, &["Enter"]);
     terminal.wait_for(|screen| screen.contains("pipeline t is deployed: version"));
     keys(&terminal, &["Escape", "1"]);
-    terminal.wait_for(|screen| screen.contains("✗ failed"));
+    terminal.wait_for(|screen| screen.contains("bunsui  sessions") && screen.contains("✗ failed"));
     keys(&terminal, &["t", "Tab"]);
     terminal.wait_for(|screen| screen.contains("rain") && screen.contains("run again: first, second"));
     keys(&terminal, &["Enter"]);
