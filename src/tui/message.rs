@@ -1,6 +1,6 @@
 //! What happens to the terminal, and what follows from it.
 
-use super::source::{Command, Counts, Found, Listed, LogPage, Opened, Page, Problem, Said};
+use super::source::{Command, Counts, Listed, LogPage, Opened, Page, Pipelines, Problem, Said};
 use crate::session::SessionId;
 use jiff::Timestamp;
 use ratatui::crossterm::event::{KeyEvent, MouseEvent};
@@ -30,7 +30,7 @@ pub(super) enum Answer {
     Opened(SessionId, Box<Result<Opened, Problem>>),
     Page(SessionId, Box<Result<Page, Problem>>),
     Logs(LogsOf, Result<LogPage, Problem>),
-    Pipelines(Result<Vec<Found>, Problem>),
+    Pipelines(Pipelines),
     Said(Purpose, Command, Result<Said, Problem>),
 }
 

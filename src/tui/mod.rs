@@ -23,7 +23,7 @@ mod view;
 pub use measure::{Measured, measure};
 pub(crate) use run::run;
 pub(crate) use source::{
-    Command, Counts, Found, Listed, LogPage, Opened, Page, Problem, Said, SessionRow, Source,
+    Command, Counts, Found, Listed, LogPage, Opened, Page, Pipelines, Problem, Said, SessionRow, Source,
 };
 pub(crate) use view::Theme;
 

@@ -32,7 +32,7 @@ pub(crate) trait Source: Send + Sync {
     async fn logs(&self, id: &SessionId, job: Option<&str>, given: u64) -> Result<LogPage, Problem>;
 
     /// The pipeline files of the project as they are now, and the pipelines that have run.
-    async fn pipelines(&self) -> Result<Vec<Found>, Problem>;
+    async fn pipelines(&self) -> Pipelines;
 
     /// Starts bunsui, and waits for what it says.
     async fn command(&self, command: &Command) -> Result<Said, Problem>;
@@ -115,6 +115,15 @@ pub(crate) struct LogPage {
     pub(crate) records: Vec<LogRecord>,
     /// There are more already.
     pub(crate) has_more: bool,
+}
+
+/// Pipelines, and how they stand.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Pipelines {
+    /// In the order of their names.
+    pub(crate) found: Vec<Found>,
+    /// Why the store could not be asked: which others there are, and how those here stand, is not known then.
+    pub(crate) trouble: Option<Problem>,
 }
 
 /// A pipeline: a file of the project, one that has run, or both.

@@ -10,7 +10,7 @@ mod typing;
 
 use super::keys::{Place, bindings};
 use super::message::{Answer, Effect, LogsOf, Message, Purpose, Request};
-use super::source::{Command, Counts, Found, Listed, Opened, Page, Problem, Said, SessionRow};
+use super::source::{Command, Counts, Found, Listed, Opened, Page, Pipelines, Problem, Said, SessionRow};
 use super::state::State;
 use super::update::update;
 use super::view::{Theme, view};
@@ -242,6 +242,11 @@ fn found(name: &str) -> Found {
     }
 }
 
+/// What was found where the store answers.
+fn pipelines(found: Vec<Found>) -> Answer {
+    Answer::Pipelines(Pipelines { found, trouble: None })
+}
+
 #[test]
 fn the_table_of_sessions() {
     insta::assert_snapshot!(Screen::with_sessions(80, 24).drawn());
@@ -283,15 +288,36 @@ fn the_pipelines() {
     };
     let jobs = BTreeMap::from([("check".into(), JobStatus::Failed), ("load".into(), JobStatus::Pending)]);
     let gone = Found { file: None, last: Some(last.clone()), jobs, ..found("gone") };
-    screen.hears(Answer::Pipelines(Ok(vec![
-        broken,
-        Found { last: Some(last), ..found("etl") },
-        gone,
-        found("new"),
-    ])));
+    screen.hears(pipelines(vec![broken, Found { last: Some(last), ..found("etl") }, gone, found("new")]));
     // One of the store alone has jobs, too.
     screen.types("jj ");
     insta::assert_snapshot!(screen.drawn());
+}
+
+#[test]
+fn files_are_seen_where_the_store_is_not() {
+    let trouble = Some(Problem { message: "the store is away".into(), help: None });
+    let unheard = |found| Answer::Pipelines(Pipelines { found, trouble: trouble.clone() });
+    let mut screen = Screen::new(80, 24);
+    screen.types("2");
+    screen.hears(unheard(Vec::new()));
+    assert!(!screen.drawn().contains("nothing has run"), "{}", screen.drawn());
+    screen.hears(unheard(vec![found("etl")]));
+    let drawn = screen.drawn();
+    assert!(
+        drawn.contains("etl") && drawn.contains("not known") && drawn.contains("the store is away"),
+        "{drawn}"
+    );
+    let last = Some(rows().swap_remove(1));
+    let gone = Found { file: None, last: last.clone(), ..found("gone") };
+    screen.hears(pipelines(vec![Found { last, ..found("etl") }, gone, found("deleted")]));
+    assert!(!screen.drawn().contains("not known"));
+    // What was known of the store stays, files are as they are now.
+    screen.hears(unheard(vec![Found { errors: 1, ..found("etl") }]));
+    let drawn = screen.drawn();
+    let line = |name: &str| drawn.lines().find(|line| line.contains(name)).unwrap_or_default();
+    assert!(line(" etl ").contains("✗ 1 error") && line(" etl ").contains("failed"), "{drawn}");
+    assert!(line("gone").contains("no file here") && line("deleted").is_empty(), "{drawn}");
 }
 
 #[test]

@@ -117,7 +117,9 @@ fn is_unknown(state: &State) -> bool {
             state.session.as_ref().is_none_or(|session| session.row.is_none())
         }
         Screen::Logs => state.logs.as_ref().is_none_or(|logs| !logs.is_read && logs.kept() == 0),
-        Screen::Pipelines => state.pipelines.found.is_none(),
+        Screen::Pipelines => {
+            state.pipelines.found.as_ref().is_none_or(|found| found.is_empty() && state.trouble.is_some())
+        }
     }
 }
 

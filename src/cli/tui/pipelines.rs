@@ -8,7 +8,7 @@ use crate::diagnostic::{Severity, render_human};
 use crate::plugin::Plugins;
 use crate::runner::port::{DEPLOYMENTS, SessionFilter, deployment_of};
 use crate::session::JobStatus;
-use crate::tui::{Found, Problem, SessionRow};
+use crate::tui::{Found, Pipelines, Problem, SessionRow};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
@@ -21,7 +21,7 @@ pub(super) struct CheckedFile {
 }
 
 impl Reader<'_> {
-    pub(super) async fn all_pipelines(&self) -> Result<Vec<Found>, Problem> {
+    pub(super) async fn all_pipelines(&self) -> Pipelines {
         let directory = &self.context.surroundings.directory;
         let mut found = Vec::new();
         if directory.join("pipelines").is_dir() {
@@ -29,7 +29,14 @@ impl Reader<'_> {
             let files = paths::files(&[PathBuf::from("pipelines")], directory);
             found.extend(files.iter().flatten().map(|file| self.found(file, &mut plugins)));
         }
-        let Some(stores) = self.stores().await? else { return Ok(found) };
+        let trouble = self.stand(&mut found).await.err();
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        Pipelines { found, trouble }
+    }
+
+    /// How pipelines stand, as the store has it; also those that have no file here.
+    async fn stand(&self, found: &mut Vec<Found>) -> Result<(), Problem> {
+        let Some(stores) = self.stores().await? else { return Ok(()) };
         let keys = stores.objects.list(DEPLOYMENTS).await.map_err(problem)?;
         let mut names: Vec<&str> = keys.iter().filter_map(|key| Some(deployment_of(key)?.0)).collect();
         names.dedup();
@@ -55,8 +62,7 @@ impl Reader<'_> {
                 known.jobs.clone_from(&jobs);
             }
         }
-        found.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(found)
+        Ok(())
     }
 
     /// A file as it is now; what was found in one that has not changed is still so.

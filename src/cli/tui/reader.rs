@@ -13,7 +13,9 @@ use crate::plugin::ProjectPlugins;
 use crate::runner::port::{SessionFilter, StoreError, deployment};
 use crate::session::{JobStatus, SessionId, SessionRecord};
 use crate::settings::BackendKind;
-use crate::tui::{Command, Counts, Found, Listed, LogPage, Opened, Page, Problem, Said, SessionRow, Source};
+use crate::tui::{
+    Command, Counts, Listed, LogPage, Opened, Page, Pipelines, Problem, Said, SessionRow, Source,
+};
 use async_trait::async_trait;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -168,7 +170,7 @@ impl Source for Reader<'_> {
         self.logs.page(id, job, given, self).await
     }
 
-    async fn pipelines(&self) -> Result<Vec<Found>, Problem> {
+    async fn pipelines(&self) -> Pipelines {
         self.all_pipelines().await
     }
 

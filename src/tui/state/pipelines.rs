@@ -28,6 +28,22 @@ impl Pipelines {
         self.found.as_ref()?.get(*at)
     }
 
+    /// Files are as they are now; where the store could not be asked, the rest is as it was known before.
+    pub(in crate::tui) fn take(&mut self, mut found: Vec<Found>, is_store_unknown: bool) {
+        if is_store_unknown {
+            for known in self.found.take().unwrap_or_default() {
+                match found.iter_mut().find(|found| found.name == known.name) {
+                    Some(found) => (found.last, found.jobs) = (known.last, known.jobs),
+                    None if known.file.is_none() => found.push(known),
+                    None => {}
+                }
+            }
+            found.sort_by(|a, b| a.name.cmp(&b.name));
+        }
+        self.found = Some(found);
+        self.arrange();
+    }
+
     pub(in crate::tui) fn arrange(&mut self) {
         let Some(found) = &self.found else { return };
         let wanted = self.filter.to_lowercase();

@@ -7,7 +7,7 @@ fn screen(is_remote: bool) -> Screen {
     let mut screen = Screen::with_sessions(80, 24);
     screen.state.is_remote = is_remote;
     screen.types("2");
-    screen.hears(Answer::Pipelines(Ok(vec![Found { pipeline: Some(four_jobs()), ..found("t") }])));
+    screen.hears(pipelines(vec![Found { pipeline: Some(four_jobs()), ..found("t") }]));
     screen.types("x");
     screen
 }

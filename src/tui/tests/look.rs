@@ -35,11 +35,11 @@ fn screens() -> Vec<(&'static str, Screen)> {
     };
     let mut details = session("n");
     details.press(KeyCode::Enter);
-    let mut pipelines = session("2");
+    let mut files = session("2");
     let last = rows().swap_remove(1);
     let broken = Found { errors: 1, findings: "a key is wanted".into(), ..found("broken") };
     let doubtful = Found { warnings: 2, last: Some(last), ..found("doubtful") };
-    pipelines.hears(Answer::Pipelines(Ok(vec![broken, doubtful, found("new")])));
+    files.hears(pipelines(vec![broken, doubtful, found("new")]));
     let problem = || Problem { message: "permission denied".into(), help: Some("look at its owner".into()) };
     let mut unreachable = Screen::new(80, 24);
     unreachable.hears(Answer::Sessions(Err(problem())));
@@ -51,7 +51,7 @@ fn screens() -> Vec<(&'static str, Screen)> {
         ("sessions", sessions),
         ("session", session("")),
         ("details", details),
-        ("pipelines", pipelines),
+        ("pipelines", files),
         ("filter", session("/lo")),
         ("help", session("?")),
         ("cancel", cancel),
@@ -189,7 +189,7 @@ fn names_that_are_too_long_are_cut_where_it_can_be_seen() {
     let drawn = screen.drawn();
     assert!(drawn.contains("monthly-reconciliation-of-a… ") && drawn.contains("4/4 ✗1"), "{drawn}");
     screen.types("2");
-    screen.hears(Answer::Pipelines(Ok(vec![Found { last: Some(row.clone()), ..found(long) }])));
+    screen.hears(pipelines(vec![Found { last: Some(row.clone()), ..found(long) }]));
     let drawn = screen.drawn();
     assert!(drawn.contains("… ") && drawn.contains("1m 15s  11-25 07:00"), "{drawn}");
     screen.press(KeyCode::Enter);

@@ -115,7 +115,7 @@ fn a_deployment_says_first_what_it_changes() {
     let mut screen = Screen::with_sessions(80, 24);
     screen.types("2");
     let pipeline = Some(super::known::four_jobs());
-    screen.hears(Answer::Pipelines(Ok(vec![Found { pipeline, ..found("t") }])));
+    screen.hears(pipelines(vec![Found { pipeline, ..found("t") }]));
     screen.types("d");
     assert!(screen.drawn().contains("Nothing is deployed here"));
     screen.press(KeyCode::Esc);

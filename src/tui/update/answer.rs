@@ -1,7 +1,7 @@
 //! What came of requests.
 
 use super::super::message::{Answer, Effect, Request};
-use super::super::source::{Opened, Page, Problem};
+use super::super::source::{Opened, Page, Pipelines, Problem};
 use super::super::state::{JobSort, Screen, State};
 use super::{dialog, navigate, read};
 use crate::session::SessionId;
@@ -37,11 +37,9 @@ pub(super) fn answer(state: &mut State, answer: Answer) -> Vec<Effect> {
                 }
             }
         }
-        Answer::Pipelines(found) => {
-            if let Some(found) = heard(state, found) {
-                state.pipelines.found = Some(found);
-                state.pipelines.arrange();
-            }
+        Answer::Pipelines(Pipelines { found, trouble }) => {
+            heard(state, trouble.clone().map_or(Ok(()), Err));
+            state.pipelines.take(found, trouble.is_some());
         }
     }
     Vec::new()

@@ -100,6 +100,7 @@ fn pipeline_line(found: &Found, state: &State, columns: &Columns, theme: Theme) 
         Span::styled(format!("{}  ", &validity[sign..]), theme.word(style)),
     ];
     match &found.last {
+        None if state.trouble.is_some() => spans.push(Span::styled("not known", theme.dim())),
         None => spans.push(Span::styled("never run", theme.dim())),
         Some(row) => {
             let (style, sign) = theme.session(row.record.status, row.is_driven);
