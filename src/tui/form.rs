@@ -20,9 +20,17 @@ pub(super) struct Field {
     pub(super) about: String,
     pub(super) description: Option<String>,
     pub(super) line: Line,
-    /// Nothing was typed: the default stands, if there is one.
-    pub(super) default: Option<String>,
+    /// Where nothing is typed this stands, if there is anything.
+    pub(super) default: Option<Standing>,
     pub(super) kind: FieldKind,
+}
+
+/// A value that is taken where nothing is typed.
+#[derive(Debug, Clone)]
+pub(super) struct Standing {
+    pub(super) text: String,
+    /// The variable that gives it; none: the file.
+    pub(super) variable: Option<String>,
 }
 
 /// What is asked for.
@@ -45,7 +53,8 @@ pub(super) enum FieldKind {
 }
 
 impl Field {
-    fn of(param: &Param) -> Self {
+    /// `given`: what a variable gives for it.
+    fn of(param: &Param, given: Option<&String>) -> Self {
         let mut about = param.kind.name().to_owned();
         if param.secret {
             about.push_str(", secret");
@@ -57,6 +66,10 @@ impl Field {
             serde_json::Value::String(text) => text.clone(),
             other => other.to_string(),
         });
+        let default = default.map(|text| Standing { text, variable: None });
+        let given =
+            given.map(|text| Standing { text: text.clone(), variable: Some(variable(param.name.as_str())) });
+        let default = given.or(default);
         let description = param.description.as_deref().map(|text| printable(text).into_owned());
         let kind = FieldKind::Param(Box::new(param.clone()));
         Self { description, default, ..Self::new(param.name.as_str(), &about, kind) }
@@ -97,9 +110,13 @@ impl Field {
         let text = self.line.text();
         match &self.kind {
             FieldKind::Secret if text.is_empty() => Some("it has to be given".to_owned()),
-            FieldKind::Param(param) if text.is_empty() => {
-                param.required.then(|| "it has to be given".to_owned())
-            }
+            FieldKind::Param(param) if text.is_empty() => match &self.default {
+                Some(Standing { text, variable: Some(variable) }) => {
+                    let refused = param.parse_text(text).err()?;
+                    Some(format!("{variable}: {refused}"))
+                }
+                _ => param.required.then(|| "it has to be given".to_owned()),
+            },
             FieldKind::Param(param) => param.parse_text(text).err().map(|refused| refused.to_string()),
             FieldKind::Labels => {
                 let is_label = |word: &str| word.find('=').is_some_and(|at| at > 0);
@@ -130,11 +147,11 @@ impl Field {
             }
         }
     }
+}
 
-    /// The variable that gives it, which is no argument that others could see.
-    fn variable(&self) -> String {
-        format!("BUNSUI_PARAM_{}", self.name.to_uppercase().replace('-', "_"))
-    }
+/// The variable that gives a parameter, which is no argument that others could see.
+fn variable(name: &str) -> String {
+    format!("BUNSUI_PARAM_{}", name.to_uppercase().replace('-', "_"))
 }
 
 fn words(text: &str) -> Vec<String> {
@@ -163,12 +180,18 @@ pub(super) enum Goal {
 }
 
 impl Form {
-    /// That starts a pipeline.
-    pub(super) fn start(pipeline: &Arc<Pipeline>, file: &str, is_remote: bool) -> Self {
+    /// That starts a pipeline. `given`: what variables give for its parameters.
+    pub(super) fn start(
+        pipeline: &Arc<Pipeline>,
+        file: &str,
+        given: &BTreeMap<String, String>,
+        is_remote: bool,
+    ) -> Self {
         let jobs = pipeline.jobs.len();
         let switch =
             |name, about, argument| Field::new(name, about, FieldKind::Switch { argument, is_on: false });
-        let mut fields: Vec<Field> = pipeline.params.values().map(Field::of).collect();
+        let of = |param: &Param| Field::of(param, given.get(param.name.as_str()));
+        let mut fields: Vec<Field> = pipeline.params.values().map(of).collect();
         fields.push(Field::new("labels", "KEY=VALUE, to find it by", FieldKind::Labels));
         fields.push(Field::new("only", "these jobs; empty: all", FieldKind::Only(pipeline.clone())));
         fields.push(Field::new("outputs of", "a session, for jobs that do not run", FieldKind::OutputsOf));
@@ -234,6 +257,6 @@ impl Form {
             return None;
         }
         let given = self.fields.iter().filter(|field| field.is_parameter() && !field.line.is_empty());
-        Some(given.map(|field| (field.variable(), field.line.text().to_owned())).collect())
+        Some(given.map(|field| (variable(&field.name), field.line.text().to_owned())).collect())
     }
 }

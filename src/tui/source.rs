@@ -127,7 +127,7 @@ pub(crate) struct Pipelines {
 }
 
 /// A pipeline: a file of the project, one that has run, or both.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Found {
     /// Its name, or the file's where it has none.
     pub(crate) name: String,
@@ -141,6 +141,8 @@ pub(crate) struct Found {
     pub(crate) warnings: usize,
     /// The pipeline, where it is valid.
     pub(crate) pipeline: Option<Arc<Pipeline>>,
+    /// Parameters that variables of this process give, and so to what it starts.
+    pub(crate) given: BTreeMap<String, String>,
     /// Its last session.
     pub(crate) last: Option<SessionRow>,
     /// How the jobs of that one stand; one that is not here is pending.

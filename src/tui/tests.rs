@@ -230,16 +230,7 @@ fn log(job: &str, level: &str, message: &str) -> LogRecord {
 }
 
 fn found(name: &str) -> Found {
-    Found {
-        name: name.into(),
-        file: Some(format!("pipelines/{name}.toml")),
-        findings: String::new(),
-        errors: 0,
-        warnings: 0,
-        pipeline: None,
-        last: None,
-        jobs: BTreeMap::new(),
-    }
+    Found { name: name.into(), file: Some(format!("pipelines/{name}.toml")), ..Found::default() }
 }
 
 /// What was found where the store answers.

@@ -3,8 +3,11 @@
 use super::reader::{Reader, problem, row};
 use crate::backend::Stores;
 use crate::cli::load::{check, find_plugins_with, read_file, settle};
+use crate::cli::parameters::{ParameterArgs, given};
 use crate::cli::paths;
 use crate::diagnostic::{Severity, render_human};
+use crate::pipeline::Pipeline;
+use crate::plan::{Given, GivenValue};
 use crate::plugin::Plugins;
 use crate::runner::port::{DEPLOYMENTS, SessionFilter, deployment_of};
 use crate::session::JobStatus;
@@ -45,16 +48,7 @@ impl Reader<'_> {
             let Some((last, jobs)) = self.last(name, &stores).await? else { continue };
             let jobs: BTreeMap<String, JobStatus> = jobs.into_iter().collect();
             if known.is_empty() {
-                found.push(Found {
-                    name: name.to_owned(),
-                    file: None,
-                    findings: String::new(),
-                    errors: 0,
-                    warnings: 0,
-                    pipeline: None,
-                    last: Some(last),
-                    jobs,
-                });
+                found.push(Found { name: name.to_owned(), last: Some(last), jobs, ..Found::default() });
                 continue;
             }
             for known in known {
@@ -82,16 +76,7 @@ impl Reader<'_> {
     fn check(&self, file: &Path, plugins: &Plugins) -> Found {
         let name = file.display().to_string();
         let stem = file.file_stem().map_or_else(|| name.clone(), |stem| stem.to_string_lossy().into_owned());
-        let mut found = Found {
-            name: stem,
-            file: Some(name.clone()),
-            findings: String::new(),
-            errors: 0,
-            warnings: 0,
-            pipeline: None,
-            last: None,
-            jobs: BTreeMap::new(),
-        };
+        let mut found = Found { name: stem, file: Some(name.clone()), ..Found::default() };
         let bytes = match read_file(file, self.context) {
             Ok(bytes) => bytes,
             Err(unreadable) => return Found { findings: unreadable.to_string(), errors: 1, ..found },
@@ -104,8 +89,19 @@ impl Reader<'_> {
         found.pipeline = checked.pipeline.map(Arc::new);
         if let Some(pipeline) = &found.pipeline {
             found.name = pipeline.name.to_string();
+            found.given = self.given(pipeline);
         }
         found
+    }
+
+    /// What variables give for its parameters.
+    fn given(&self, pipeline: &Pipeline) -> BTreeMap<String, String> {
+        let given = given(&ParameterArgs::default(), pipeline, self.context).unwrap_or_default();
+        let text = |given: Given| match given.value {
+            GivenValue::Text(text) => (given.name, text),
+            GivenValue::Value(value) => (given.name, value.to_string()),
+        };
+        given.into_iter().map(text).collect()
     }
 
     /// The last session of a pipeline, and how its jobs stand.

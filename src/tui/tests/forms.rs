@@ -33,6 +33,26 @@ fn it_checks_what_is_typed_and_starts_with_it() {
 }
 
 #[test]
+fn what_variables_give_is_taken_where_nothing_is_typed() {
+    let start = |given: &[(&str, &str)]| {
+        let mut screen = Screen::with_sessions(80, 24);
+        screen.types("2");
+        let given = given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        screen.hears(pipelines(vec![Found { pipeline: Some(four_jobs()), given, ..found("t") }]));
+        screen.types("x");
+        screen
+    };
+    let mut screen = start(&[("year", "2014"), ("token", "hunter2")]);
+    let drawn = screen.drawn();
+    assert!(drawn.contains("2014 (BUNSUI_PARAM_YEAR)") && !drawn.contains("hunter2"), "{drawn}");
+    (0..3).for_each(|_| screen.press(KeyCode::Enter));
+    let Request::Command(_, command) = screen.last_asked() else { panic!("it is started") };
+    assert!(command.environment.is_empty(), "it has them already");
+    let drawn = start(&[("year", "1999")]).drawn();
+    assert!(drawn.contains("BUNSUI_PARAM_YEAR: `1999` is less than"), "{drawn}");
+}
+
+#[test]
 fn how_it_is_started_can_be_said() {
     let mut screen = screen(true);
     screen.types("2015");

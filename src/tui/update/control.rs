@@ -129,7 +129,8 @@ fn retry(state: &mut State, row: &SessionRow) -> Vec<Effect> {
 /// A form for the parameters of the selected pipeline.
 pub(super) fn start(state: &mut State) -> Vec<Effect> {
     if let Some((pipeline, file)) = startable(state) {
-        state.dialog = Some(Dialog::Form(Form::start(&pipeline, &file, state.is_remote)));
+        let given = state.pipelines.selected().map(|found| found.given.clone()).unwrap_or_default();
+        state.dialog = Some(Dialog::Form(Form::start(&pipeline, &file, &given, state.is_remote)));
     }
     Vec::new()
 }

@@ -4,7 +4,7 @@ use super::Theme;
 use super::text::{fit, pad, rows_of, width};
 use super::typed::{hidden, typed};
 use crate::report::text::{printable, printable_lines};
-use crate::tui::form::{Field, FieldKind, Form, Goal};
+use crate::tui::form::{Field, FieldKind, Form, Goal, Standing};
 use crate::tui::keys::{Place, bindings};
 use crate::tui::state::{Confirm, Dialog, Question, State};
 use ratatui::Frame;
@@ -259,8 +259,10 @@ fn value(field: &Field, is_here: bool, columns: usize, theme: Theme) -> Vec<Span
         (true, false) => spans.push(Span::raw(fit(&"•".repeat(field.line.text().chars().count()), room))),
         (false, false) => spans.push(Span::raw(fit(&printable(field.line.text()), room))),
     }
-    if let Some(default) = field.default.as_ref().filter(|_| field.line.is_empty()) {
-        spans.push(Span::styled(format!(" {} (default)", printable(default)), theme.dim()));
+    if let Some(Standing { text, variable }) = field.default.as_ref().filter(|_| field.line.is_empty()) {
+        let text = if field.is_secret() { "•••".into() } else { printable(text) };
+        let origin = variable.as_deref().unwrap_or("default");
+        spans.push(Span::styled(format!(" {text} ({origin})"), theme.dim()));
     }
     spans
 }
