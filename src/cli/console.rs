@@ -74,14 +74,8 @@ impl Console {
     /// Prints an error that ends the command.
     pub fn failure(&self, failure: &Failure) {
         let Some(report) = &failure.report else { return };
-        let theme = if self.colour {
-            miette::GraphicalTheme::unicode()
-        } else {
-            miette::GraphicalTheme::unicode_nocolor()
-        };
         let mut text = String::new();
-        let handler =
-            miette::GraphicalReportHandler::new_themed(theme).with_width(self.width).with_links(false);
+        let handler = diagnostic::handler(self.colour, self.width);
         if handler.render_report(&mut text, report.as_ref()).is_err() {
             text = format!("{:?}", report);
         }

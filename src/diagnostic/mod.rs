@@ -16,6 +16,7 @@ mod suggest;
 pub use code::{Page, page, pages};
 pub use github::github;
 pub(crate) use lines::Lines;
+pub(crate) use render::handler;
 pub use render::{DiagnosticView, LabelView, render_human, views};
 pub use sarif::sarif;
 pub use sink::Sink;

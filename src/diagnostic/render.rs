@@ -7,6 +7,7 @@ use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceCode};
 use serde::Serialize;
 use std::fmt;
 use std::sync::Arc;
+use textwrap::WordSplitter;
 
 /// More findings than this are counted, not shown.
 const MOST_SHOWN: usize = 50;
@@ -93,14 +94,18 @@ fn label_view(lines: &Lines<'_>, span: Span, message: &str) -> LabelView {
     LabelView { message: message.to_owned(), line, column, end_line, end_column }
 }
 
+/// How findings and errors look. A command that is to be copied has words of any length, and hyphens: none is broken.
+pub(crate) fn handler(colour: bool, width: usize) -> GraphicalReportHandler {
+    let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+    let handler = GraphicalReportHandler::new_themed(theme).with_links(false).with_width(width);
+    handler.with_break_words(false).with_word_splitter(WordSplitter::NoHyphenation)
+}
+
 /// The findings for a person: label under source line, help, code. `colour` and `width` come from the console.
 ///
 /// At most 50 are shown and the rest counted; lines of any length and control characters are made fit to print.
 pub fn render_human(source: &Arc<Source>, diagnostics: &[Diagnostic], colour: bool, width: usize) -> String {
-    let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-    let handler = GraphicalReportHandler::new_themed(theme).with_links(false).with_width(width);
-    // A command that is to be copied has words of any length.
-    let handler = handler.with_break_words(false);
+    let handler = handler(colour, width);
     let lines = Lines::new(&source.text);
     let mut text = String::new();
     for diagnostic in diagnostics.iter().take(MOST_SHOWN) {
