@@ -101,8 +101,7 @@ fn facts(row: &JobRow, job: Option<&Job>, now: Timestamp) -> Vec<Detail> {
         let is_said = error.zip(summary).is_some_and(|(error, summary)| summary.starts_with(error));
         let said: Vec<&str> = error.filter(|_| !is_said).into_iter().chain(summary).collect();
         lines.push(Detail::Bad("because", one_line(&said.join(": "), 400)));
-        let last = failure.log_lines.iter().rfind(|line| !is_of_lambda(line));
-        lines.extend(last.map(|last| Detail::Fact("said last", one_line(last, 400))));
+        lines.extend(failure.log_lines.last().map(|last| Detail::Fact("said last", one_line(last, 400))));
     }
     if let Some(reason) = &record.reason {
         lines.push(Detail::Fact("because", one_line(reason, 400)));
@@ -113,13 +112,6 @@ fn facts(row: &JobRow, job: Option<&Job>, now: Timestamp) -> Vec<Detail> {
     lines.extend(row.earlier.iter().map(|earlier| Detail::Fact("before", one_line(earlier, 400))));
     lines.extend(record.may_still_run.iter().map(|line| Detail::Bad("not ended", one_line(line, 400))));
     lines
-}
-
-/// Whether Lambda itself said it, of an invocation and not of what the function did.
-fn is_of_lambda(line: &str) -> bool {
-    ["START ", "END ", "REPORT "]
-        .iter()
-        .any(|head| line.strip_prefix(head).is_some_and(|rest| rest.starts_with("RequestId: ")))
 }
 
 /// What it waits for, what waits for it, and by what name it is known elsewhere.
