@@ -5,7 +5,7 @@ use super::{Context, Failure};
 use crate::diagnostic::Sink;
 use crate::document::{self, Value, ValueKind};
 use crate::pipeline::Pipeline;
-use crate::plan::{Given, GivenValue};
+use crate::plan::{Given, GivenValue, parameter_variable};
 use serde_json::Value as Json;
 use std::path::{Path, PathBuf};
 
@@ -38,7 +38,7 @@ pub(super) fn given(
     }
     // Variables of other pipelines' params may be set as well: only those of this one's are read.
     for name in pipeline.params.keys() {
-        let variable = format!("BUNSUI_PARAM_{}", name.as_str().to_uppercase().replace('-', "_"));
+        let variable = parameter_variable(name.as_str());
         if let Some((_, value)) = context.surroundings.variables.iter().find(|(key, _)| *key == variable) {
             given.push(Given {
                 name: name.to_string(),

@@ -9,7 +9,7 @@ mod parameters;
 mod selection;
 
 pub use input::{InputError, Outputs, SessionFacts};
-pub use parameters::{Given, GivenValue, Parameters, resolve_parameters};
+pub use parameters::{Given, GivenValue, Parameters, parameter_variable, resolve_parameters};
 pub(crate) use selection::reached;
 pub use selection::{NoSuchJob, Selection, SelectionError, Slice, job_index};
 

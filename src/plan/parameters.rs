@@ -153,12 +153,17 @@ fn unknown(pipeline: &Pipeline, entry: &Given) -> Diagnostic {
     .help(help)
 }
 
+/// The variable of the environment that gives a param: `BUNSUI_PARAM_API_KEY` of `api-key`.
+pub fn parameter_variable(name: &str) -> String {
+    format!("BUNSUI_PARAM_{}", name.to_uppercase().replace('-', "_"))
+}
+
 fn missing(param: &Param) -> Diagnostic {
     let how = match param.kind {
         _ if param.secret => format!(
-            "give it as `--param {0}=@FILE` or in the variable `BUNSUI_PARAM_{1}`",
+            "give it as `--param {}=@FILE` or in the variable `{}`",
             param.name,
-            param.name.as_str().to_uppercase().replace('-', "_")
+            parameter_variable(param.name.as_str())
         ),
         ParamType::List | ParamType::Table => {
             format!("give it as `--param {}=JSON`, or in a file with `--params FILE`", param.name)

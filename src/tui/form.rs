@@ -6,7 +6,7 @@ use super::line::Line;
 use super::source::Command;
 use super::state::Question;
 use crate::pipeline::{Param, Pipeline};
-use crate::plan::{Selection, Slice};
+use crate::plan::{Selection, Slice, parameter_variable};
 use crate::report::text::printable;
 use ratatui::crossterm::event::{KeyCode, KeyEvent};
 use std::collections::BTreeMap;
@@ -67,8 +67,10 @@ impl Field {
             other => other.to_string(),
         });
         let default = default.map(|text| Standing { text, variable: None });
-        let given =
-            given.map(|text| Standing { text: text.clone(), variable: Some(variable(param.name.as_str())) });
+        let given = given.map(|text| Standing {
+            text: text.clone(),
+            variable: Some(parameter_variable(param.name.as_str())),
+        });
         let default = given.or(default);
         let description = param.description.as_deref().map(|text| printable(text).into_owned());
         let kind = FieldKind::Param(Box::new(param.clone()));
@@ -147,11 +149,6 @@ impl Field {
             }
         }
     }
-}
-
-/// The variable that gives a parameter, which is no argument that others could see.
-fn variable(name: &str) -> String {
-    format!("BUNSUI_PARAM_{}", name.to_uppercase().replace('-', "_"))
 }
 
 fn words(text: &str) -> Vec<String> {
@@ -251,12 +248,12 @@ impl Form {
         self.fields.iter().flat_map(Field::arguments).collect()
     }
 
-    /// Values for a command's environment; none where something is refused.
+    /// Values for a command's environment, where no other user can see them; none where something is refused.
     pub(super) fn environment(&self) -> Option<BTreeMap<String, String>> {
         if self.fields.iter().any(|field| field.refusal().is_some()) {
             return None;
         }
         let given = self.fields.iter().filter(|field| field.is_parameter() && !field.line.is_empty());
-        Some(given.map(|field| (variable(&field.name), field.line.text().to_owned())).collect())
+        Some(given.map(|field| (parameter_variable(&field.name), field.line.text().to_owned())).collect())
     }
 }

@@ -12,7 +12,7 @@ use crate::cli::run::parse_count;
 use crate::cli::{Context, Failure, Outcome, compile};
 use crate::diagnostic::Sink;
 use crate::pipeline::Pipeline;
-use crate::plan::{Given, GivenValue, Parameters, Plan, plan, resolve_parameters};
+use crate::plan::{Given, GivenValue, Parameters, Plan, parameter_variable, plan, resolve_parameters};
 use crate::plugin::Plugins;
 use crate::report::text::one_line;
 use crate::runner::port::{SessionStore, deployment};
@@ -205,7 +205,7 @@ pub(super) fn parameters(
     let given: Vec<Given> = given.into_iter().filter(|given| !is_pinned(&given.name)).collect();
     for name in session.secrets.iter().filter(|name| pipeline.params.contains_key(name.as_str())) {
         if !given.iter().any(|given| given.name == *name) {
-            let variable = format!("BUNSUI_PARAM_{}", name.to_uppercase().replace('-', "_"));
+            let variable = parameter_variable(name);
             let error = ControlError::SecretNeeded { session: id(), name: name.clone(), variable };
             return Err(Failure::bad_input(error));
         }
